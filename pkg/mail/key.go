@@ -1,0 +1,79 @@
+package mail
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"hash"
+	"slices"
+)
+
+// KeyLen is the length of a key's text.
+const KeyLen = 24
+
+// keyBytes is how much of the hash a key keeps: 120 bits, so that two refs of
+// the largest archive share a key with a chance below 1 in 10^22.
+const keyBytes = KeyLen * 5 / 8
+
+// keyEncoding has one case only, for file systems that fold case.
+var keyEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// Key names a message's file in the archive. It is derived from the ref, so a
+// message that is fetched again is found under the same key.
+type Key [keyBytes]byte
+
+// NewKey returns the key of a ref in an account. The parts are hashed with
+// their lengths, so that no two lists of parts give the same input.
+func NewKey(account string, ref Ref) Key {
+	h := sha256.New()
+	hashPart(h, account)
+	hashPart(h, string(ref.Mailbox))
+	var num [8]byte
+	binary.BigEndian.PutUint32(num[:4], uint32(ref.Validity))
+	binary.BigEndian.PutUint32(num[4:], uint32(ref.UID))
+	h.Write(num[:])
+	hashPart(h, string(ref.UIDL))
+
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return Key(sum[:keyBytes])
+}
+
+func hashPart(h hash.Hash, part string) {
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(part)))
+	h.Write(n[:])
+	h.Write([]byte(part))
+}
+
+// String returns the key as KeyLen lower-case letters and digits.
+func (k Key) String() string { return keyEncoding.EncodeToString(k[:]) }
+
+// ParseKey reads what String wrote; ok is false for anything else.
+func ParseKey(s string) (k Key, ok bool) {
+	if len(s) != KeyLen {
+		return k, false
+	}
+	n, err := keyEncoding.Decode(k[:], []byte(s))
+	return k, err == nil && n == keyBytes
+}
+
+// Compare orders keys by their bytes.
+func (k Key) Compare(other Key) int { return bytes.Compare(k[:], other[:]) }
+
+// KeySet is a sorted list of keys without duplicates: the smallest thing that
+// can hold the keys of a mailbox of a million messages and answer at once.
+type KeySet []Key
+
+// NewKeySet sorts keys in place, drops duplicates and returns the set.
+func NewKeySet(keys []Key) KeySet {
+	slices.SortFunc(keys, Key.Compare)
+	return slices.Compact(keys)
+}
+
+// Contains reports whether the key is in the set.
+func (s KeySet) Contains(k Key) bool {
+	_, found := slices.BinarySearchFunc(s, k, Key.Compare)
+	return found
+}

@@ -1,0 +1,50 @@
+package mail
+
+import "time"
+
+// MailboxResult is how one mailbox fared in a pass.
+type MailboxResult struct {
+	Mailbox MailboxName
+
+	// Server is how many messages the server listed, Archived how many of
+	// these are recorded as delivered, New how many of them this pass
+	// delivered, Gone how many vanished from the server between listing and
+	// fetching. Missing is what remains: Server - Archived - Gone.
+	Server   int
+	Archived int
+	New      int
+	Gone     int
+	Missing  int
+
+	// Unchanged is set when the server's status showed that there was nothing
+	// to do, so the mailbox was not opened.
+	Unchanged bool
+
+	// Err is why something is missing, or nil.
+	Err error
+}
+
+// Complete reports whether everything that the server has is in the archive.
+func (r MailboxResult) Complete() bool { return r.Missing == 0 && r.Err == nil }
+
+// Pass is how a pass over an account ended, as the checkpoint keeps it.
+type Pass struct {
+	Start time.Time
+	End   time.Time
+
+	// Complete is set when every selected mailbox was complete.
+	Complete bool
+
+	// New and Bytes count the messages delivered and their size on the wire.
+	New   int
+	Bytes int64
+
+	// Missing counts the messages that are listed and not archived.
+	Missing int
+
+	// Class, Error and Hint describe the first thing that went wrong; Error
+	// is empty when nothing did.
+	Class Class
+	Error string
+	Hint  string
+}

@@ -1,0 +1,159 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Counters counts the bytes of one or many connections. It may be read at any
+// time from any goroutine.
+type Counters struct {
+	In  atomic.Int64
+	Out atomic.Int64
+}
+
+// Conn is a connection with deadlines of ours under it. A library above it
+// may set deadlines as it likes: they are ignored. The first error, time-out
+// or not, closes the connection for good and is what every later call
+// returns.
+//
+// Read and Write may be called from two goroutines; the rest from any.
+type Conn struct {
+	net.Conn
+	limits   Limits
+	counters *Counters
+	end      time.Time // of the session
+
+	mu       sync.Mutex
+	response time.Time // when the response in hand must be complete; zero: none awaited
+	err      error     // the first one
+}
+
+// newConn puts conn under our limits. The session's time begins now.
+func newConn(conn net.Conn, limits Limits, counters *Counters) *Conn {
+	if counters == nil {
+		counters = &Counters{}
+	}
+	return &Conn{Conn: conn, limits: limits, counters: counters, end: time.Now().Add(limits.Session)}
+}
+
+// Await says that a response is due: it must be complete, as told by Answered,
+// within the limit for one response.
+func (c *Conn) Await() {
+	c.mu.Lock()
+	c.response = time.Now().Add(c.limits.Response)
+	c.mu.Unlock()
+}
+
+// Answered says that nothing is due from the server.
+func (c *Conn) Answered() {
+	c.mu.Lock()
+	c.response = time.Time{}
+	c.mu.Unlock()
+}
+
+// Read reads what is there, waiting no longer than the limits allow.
+func (c *Conn) Read(p []byte) (int, error) {
+	deadline, err := c.deadline()
+	if err != nil {
+		return 0, err
+	}
+	if err := c.Conn.SetReadDeadline(deadline); err != nil {
+		return 0, c.fail(err)
+	}
+	n, err := c.Conn.Read(p)
+	if total := c.counters.In.Add(int64(n)); err == nil && c.limits.Bytes > 0 && total > c.limits.Bytes {
+		err = ErrTooMuch
+	}
+	if err != nil {
+		return n, c.fail(err)
+	}
+	return n, nil
+}
+
+// Write writes all of p, waiting no longer than the limits allow.
+func (c *Conn) Write(p []byte) (int, error) {
+	deadline, err := c.deadline()
+	if err != nil {
+		return 0, err
+	}
+	if err := c.Conn.SetWriteDeadline(deadline); err != nil {
+		return 0, c.fail(err)
+	}
+	n, err := c.Conn.Write(p)
+	c.counters.Out.Add(int64(n))
+	if err != nil {
+		return n, c.fail(err)
+	}
+	return n, nil
+}
+
+// deadline returns when the next read or write must have moved a byte.
+func (c *Conn) deadline() (time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return time.Time{}, c.err
+	}
+	deadline := time.Now().Add(c.limits.Idle)
+	if !c.response.IsZero() && c.response.Before(deadline) {
+		deadline = c.response
+	}
+	if c.end.Before(deadline) {
+		deadline = c.end
+	}
+	return deadline, nil
+}
+
+// Fail closes the connection with err as the reason that every later call
+// gives, unless there was one before.
+func (c *Conn) Fail(err error) { _ = c.fail(err) }
+
+// fail keeps the first error and closes the connection: go-imap reads on after
+// an error, and a second wait must not begin.
+func (c *Conn) fail(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrTimeout
+	}
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	err = c.err
+	c.mu.Unlock()
+	_ = c.Conn.Close() // it is of no use any more, whatever closing says
+	return err
+}
+
+// Err returns the error that ended the connection, or nil.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Close closes the connection. It may be called any number of times.
+func (c *Conn) Close() error {
+	c.Fail(net.ErrClosed)
+	return nil
+}
+
+// SetDeadline does nothing: the limits are ours.
+func (c *Conn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing: the limits are ours.
+func (c *Conn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing: the limits are ours.
+func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+
+// CloseOn closes the connection when ctx ends, with ctx's cause as the reason,
+// until stop is called.
+func (c *Conn) CloseOn(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { c.Fail(context.Cause(ctx)) })
+}

@@ -1,0 +1,164 @@
+package mailtest
+
+import (
+	"slices"
+	"sync"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
+)
+
+// Checkpoint is a fake checkpoint in memory. What was committed outlives a
+// stop.
+type Checkpoint struct {
+	mu    sync.Mutex
+	boxes map[mail.MailboxName]*checkpointBox
+
+	// Steps is asked before each commit; nil never stops.
+	Steps *Steps
+
+	// Passes are the ends that were recorded.
+	Passes []mail.Pass
+}
+
+type checkpointBox struct {
+	known pull.Known
+	uids  mail.UIDSet
+	uidls map[mail.UIDL]bool
+}
+
+// NewCheckpoint returns an empty checkpoint.
+func NewCheckpoint() *Checkpoint {
+	return &Checkpoint{boxes: make(map[mail.MailboxName]*checkpointBox)}
+}
+
+func (c *Checkpoint) step(name string) error {
+	if c.Steps == nil {
+		return nil
+	}
+	if err := c.Steps.Do(name); err != nil {
+		return &mail.Error{Op: "fake " + name, Scope: mail.ScopeAccount, Class: mail.ClassDisk, Err: err}
+	}
+	return nil
+}
+
+// Known implements pull.Checkpoint.
+func (c *Checkpoint) Known(name mail.MailboxName) (pull.Known, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.boxes[name]
+	if !ok {
+		return pull.Known{}, false
+	}
+	known := b.known
+	known.Seen = b.uids.Len() + len(b.uidls)
+	return known, true
+}
+
+// New implements pull.Checkpoint.
+func (c *Checkpoint) New(listing mail.Refs) mail.Refs {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.boxes[listing.Mailbox]
+	if !ok {
+		return listing
+	}
+	fresh := mail.Refs{Mailbox: listing.Mailbox, Validity: listing.Validity, UIDs: listing.UIDs.Minus(b.uids)}
+	for _, uidl := range listing.UIDLs {
+		if !b.uidls[uidl] {
+			fresh.UIDLs = append(fresh.UIDLs, uidl)
+		}
+	}
+	return fresh
+}
+
+// Commit implements pull.Checkpoint.
+func (c *Checkpoint) Commit(refs []mail.Ref) error {
+	if err := c.step("commit"); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ref := range refs {
+		b := c.box(ref.Mailbox)
+		b.known.Validity = ref.Validity
+		if ref.UIDL != "" {
+			b.uidls[ref.UIDL] = true
+			continue
+		}
+		b.uids.Add(ref.UID, ref.UID)
+	}
+	return nil
+}
+
+func (c *Checkpoint) box(name mail.MailboxName) *checkpointBox {
+	b, ok := c.boxes[name]
+	if !ok {
+		b = &checkpointBox{uidls: make(map[mail.UIDL]bool)}
+		c.boxes[name] = b
+	}
+	return b
+}
+
+// Complete implements pull.Checkpoint.
+func (c *Checkpoint) Complete(name mail.MailboxName, status mail.Status, listed int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.box(name)
+	b.known.Validity, b.known.Complete, b.known.Listed = status.Validity, &status, listed
+	return nil
+}
+
+// EndPass implements pull.Checkpoint.
+func (c *Checkpoint) EndPass(pass mail.Pass) error {
+	if err := c.step("end pass"); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Passes = append(c.Passes, pass)
+	return nil
+}
+
+// Manifest is a fake manifest in memory. What was appended outlives a stop.
+type Manifest struct {
+	mu sync.Mutex
+
+	// Lines are the deliveries in order.
+	Lines []mail.Delivery
+
+	// Steps is asked before each append; nil never stops.
+	Steps *Steps
+
+	// Broken is what Lookup returns.
+	Broken error
+}
+
+// Append implements pull.Manifest.
+func (m *Manifest) Append(deliveries []mail.Delivery) error {
+	if m.Steps != nil {
+		if err := m.Steps.Do("append"); err != nil {
+			return &mail.Error{Op: "fake append", Scope: mail.ScopeAccount, Class: mail.ClassDisk, Err: err}
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Lines = append(m.Lines, slices.Clone(deliveries)...)
+	return nil
+}
+
+// Lookup implements pull.Manifest.
+func (m *Manifest) Lookup(wanted mail.KeySet) (map[mail.Key]mail.Delivery, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.Broken != nil {
+		return nil, m.Broken
+	}
+	found := make(map[mail.Key]mail.Delivery)
+	for _, d := range m.Lines {
+		if wanted.Contains(d.Key) {
+			found[d.Key] = d
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,190 @@
+package mailtest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"slices"
+	"sync"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
+)
+
+// Store is a fake archive in memory. What was flushed outlives a stop; what
+// was renamed and not flushed outlives it too, as after kill -9.
+type Store struct {
+	mu    sync.Mutex
+	boxes map[mail.MailboxName]map[mail.Key]StoredMessage
+
+	// Steps is asked before each thing the disk does; nil never stops.
+	Steps *Steps
+}
+
+// StoredMessage is a file of a Store.
+type StoredMessage struct {
+	Body string
+	Item mail.Item
+}
+
+// NewStore returns an empty archive.
+func NewStore() *Store {
+	return &Store{boxes: make(map[mail.MailboxName]map[mail.Key]StoredMessage)}
+}
+
+// Bodies returns what a mailbox holds, sorted.
+func (s *Store) Bodies(name mail.MailboxName) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var bodies []string
+	for _, m := range s.boxes[name] {
+		bodies = append(bodies, m.Body)
+	}
+	slices.Sort(bodies)
+	return bodies
+}
+
+// Change calls fn with the mailbox's files, to do what a mail reader or a bad
+// disk does.
+func (s *Store) Change(name mail.MailboxName, fn func(map[mail.Key]StoredMessage)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fn(s.boxes[name])
+}
+
+func (s *Store) step(name string) error {
+	if s.Steps == nil {
+		return nil
+	}
+	if err := s.Steps.Do(name); err != nil {
+		return &mail.Error{Op: "fake " + name, Scope: mail.ScopeAccount, Class: mail.ClassDisk, Err: err}
+	}
+	return nil
+}
+
+// Box implements pull.Store.
+func (s *Store) Box(m mail.Mailbox) (pull.Box, error) {
+	if err := s.step("box"); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.boxes[m.Name] == nil {
+		s.boxes[m.Name] = make(map[mail.Key]StoredMessage)
+	}
+	return &storeBox{store: s, name: m.Name}, nil
+}
+
+// NewBatch implements pull.Store.
+func (s *Store) NewBatch() pull.Batch {
+	return &storeBatch{store: s, files: make(map[mail.Key]storeFile)}
+}
+
+type storeBox struct {
+	store *Store
+	name  mail.MailboxName
+}
+
+// Name implements pull.Box.
+func (b *storeBox) Name() mail.MailboxName { return b.name }
+
+// Keys implements pull.Box.
+func (b *storeBox) Keys() (mail.KeySet, error) {
+	if err := b.store.step("keys"); err != nil {
+		return nil, err
+	}
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	return mail.NewKeySet(slices.Collect(maps.Keys(b.store.boxes[b.name]))), nil
+}
+
+// Open implements pull.Box.
+func (b *storeBox) Open(key mail.Key, _ mail.Form) (io.ReadCloser, error) {
+	b.store.mu.Lock()
+	defer b.store.mu.Unlock()
+	m, ok := b.store.boxes[b.name][key]
+	if !ok {
+		return nil, fmt.Errorf("fake store: key %s: %w", key, fs.ErrNotExist)
+	}
+	return io.NopCloser(bytes.NewReader([]byte(m.Body))), nil
+}
+
+type storeFile struct {
+	box  mail.MailboxName
+	body []byte
+}
+
+type storeBatch struct {
+	store *Store
+	files map[mail.Key]storeFile
+	size  int64
+}
+
+// Add implements pull.Batch.
+func (b *storeBatch) Add(box pull.Box, key mail.Key, body io.Reader) error {
+	if err := b.store.step("write"); err != nil {
+		return err
+	}
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	b.files[key] = storeFile{box.Name(), data}
+	b.size += int64(len(data))
+	return nil
+}
+
+// Drop implements pull.Batch.
+func (b *storeBatch) Drop(key mail.Key) { delete(b.files, key) }
+
+// Len implements pull.Batch.
+func (b *storeBatch) Len() int { return len(b.files) }
+
+// Size implements pull.Batch.
+func (b *storeBatch) Size() int64 { return b.size }
+
+// Seal implements pull.Batch.
+func (b *storeBatch) Seal() (map[mail.Key]mail.Delivery, error) {
+	if err := b.store.step("seal"); err != nil {
+		return nil, err
+	}
+	sealed := make(map[mail.Key]mail.Delivery)
+	for key, f := range b.files {
+		sealed[key] = mail.Delivery{Key: key, Size: int64(len(f.body)), SHA256: sha256.Sum256(f.body), Form: mail.FormWire}
+	}
+	return sealed, nil
+}
+
+// Flush implements pull.Batch.
+func (b *storeBatch) Flush(items map[mail.Key]mail.Item) error {
+	if err := b.store.step("flush data"); err != nil {
+		return err
+	}
+	keys := slices.SortedFunc(maps.Keys(items), mail.Key.Compare)
+	for _, key := range keys {
+		if err := b.store.step("rename"); err != nil {
+			return err
+		}
+		f, ok := b.files[key]
+		if !ok {
+			return errors.New("fake store: flush of a message that is not in the batch")
+		}
+		b.store.mu.Lock()
+		_, taken := b.store.boxes[f.box][key]
+		if !taken {
+			b.store.boxes[f.box][key] = StoredMessage{Body: string(f.body), Item: items[key]}
+		}
+		b.store.mu.Unlock()
+		if taken {
+			return &mail.Error{Op: "fake rename", Scope: mail.ScopeAccount, Class: mail.ClassDisk, Err: fs.ErrExist}
+		}
+	}
+	return b.store.step("flush names")
+}
+
+// Abort implements pull.Batch.
+func (b *storeBatch) Abort() { b.files = nil }

@@ -1,0 +1,177 @@
+package pull
+
+import (
+	"errors"
+	"time"
+
+	"mailpull/pkg/mail"
+)
+
+// load is one batch on its way to the checkpoint, with what is known of its
+// messages. A lane fills it, the ladder climbs with it.
+type load struct {
+	batch Batch
+	begun time.Time
+
+	// settled are the messages that the server confirmed, in its order.
+	settled []settled
+
+	// ends are the visits whose last message is in this load.
+	ends []*visit
+
+	// done is closed when the load is committed or given up.
+	done chan struct{}
+}
+
+// settled is one confirmed message.
+type settled struct {
+	key   mail.Key
+	item  mail.Item
+	visit *visit
+}
+
+func newLoad(b Batch) *load {
+	return &load{batch: b, begun: time.Now(), done: make(chan struct{})}
+}
+
+func (l *load) add(key mail.Key, item mail.Item, v *visit) {
+	l.settled = append(l.settled, settled{key, item, v})
+}
+
+// climbAll climbs with each load until the lanes have no more. After the
+// first failure it only clears away: the disk is not asked a second time.
+func (p *pass) climbAll() {
+	for l := range p.loads {
+		if p.broken() != nil {
+			l.batch.Abort()
+		} else if err := p.climb(l); err != nil {
+			p.breakDisk(err)
+		}
+		close(l.done)
+	}
+}
+
+// climb takes one load up the ladder, from rung 3 to rung 6. It has no
+// context: once begun it runs to its end.
+func (p *pass) climb(l *load) error {
+	// Rungs 1 and 2 were climbed by the lane. Seal waits for the last byte of
+	// rung 1; what was never settled stays below.
+	sealed, err := l.batch.Seal()
+	if err != nil {
+		l.batch.Abort()
+		return err
+	}
+	items, deliveries, err := p.sort(l, sealed)
+	if err != nil {
+		l.batch.Abort()
+		return err
+	}
+
+	// Rungs 3 to 5: data, rename, names.
+	if err := l.batch.Flush(items); err != nil {
+		return err
+	}
+
+	// Rung 6: the manifest first, so that what the checkpoint knows always
+	// has its hash.
+	if len(deliveries) > 0 {
+		if err := p.Manifest.Append(deliveries); err != nil {
+			return err
+		}
+		if err := p.Checkpoint.Commit(refsOf(deliveries)); err != nil {
+			return err
+		}
+	}
+	p.account(l, deliveries)
+	return nil
+}
+
+// sort parts the settled messages of a load: items are those to put in place,
+// deliveries those to record. A message that is in place already is recorded
+// and not put there again, when its bytes are the same.
+func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]mail.Item, []mail.Delivery, error) {
+	items := make(map[mail.Key]mail.Item, len(l.settled))
+	deliveries := make([]mail.Delivery, 0, len(l.settled))
+	for _, s := range l.settled {
+		d, ok := sealed[s.key]
+		if !ok {
+			return nil, nil, &mail.Error{
+				Op: "pull", Mailbox: s.item.Ref.Mailbox, UID: s.item.Ref.UID, UIDL: s.item.Ref.UIDL,
+				Class: mail.ClassLocal, Err: errors.New("settled without a body"),
+			}
+		}
+		d.Item, d.Key = s.item, s.key
+		if s.visit.present.Contains(s.key) {
+			same, err := samePresent(s.visit.archive, d)
+			if err != nil {
+				return nil, nil, err
+			}
+			if !same {
+				s.visit.differ(d)
+				continue
+			}
+		} else {
+			items[s.key] = s.item
+		}
+		deliveries = append(deliveries, d)
+	}
+	return items, deliveries, nil
+}
+
+func refsOf(deliveries []mail.Delivery) []mail.Ref {
+	refs := make([]mail.Ref, len(deliveries))
+	for i, d := range deliveries {
+		refs[i] = d.Item.Ref
+	}
+	return refs
+}
+
+// account counts what was committed and finishes the visits that end here.
+func (p *pass) account(l *load, deliveries []mail.Delivery) {
+	counts := make(map[mail.MailboxName]int)
+	p.mu.Lock()
+	for _, d := range deliveries {
+		counts[d.Item.Ref.Mailbox]++
+		p.delivered[d.Item.Ref.Mailbox]++
+		p.result.Bytes += d.Size
+	}
+	p.mu.Unlock()
+	for box, n := range counts {
+		p.Observer.Delivered(box, n)
+	}
+	for _, v := range l.ends {
+		p.finish(v)
+	}
+}
+
+// finish gives a mailbox its result, once all that it brought is committed.
+func (p *pass) finish(v *visit) {
+	err := v.err
+	if err == nil {
+		err = v.differs
+	}
+	r := p.outcome(v.box, err)
+	if r.Complete() {
+		if err := p.Checkpoint.Complete(v.box.Name, v.status, v.listing.Len()); err != nil {
+			p.breakDisk(err)
+		}
+	}
+	p.record(r)
+}
+
+// breakDisk ends the pass: the archive or the state could not be written.
+func (p *pass) breakDisk(err error) {
+	p.mu.Lock()
+	if p.disk == nil {
+		p.disk = err
+	}
+	p.mu.Unlock()
+	p.cancel(err)
+}
+
+// broken returns why the archive or the state could not be written, or nil.
+func (p *pass) broken() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.disk
+}

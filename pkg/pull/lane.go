@@ -1,0 +1,279 @@
+package pull
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+
+	"mailpull/pkg/mail"
+)
+
+// lane is one session and the load it fills, working through the queue. All
+// its methods run on its own goroutine.
+type lane struct {
+	*pass
+	session Session
+	load    *load
+	visit   *visit // the mailbox in hand
+}
+
+// visit is one opening of one mailbox. The lane writes settled, gone and
+// err, the ladder writes differs, and the ladder reads all of them once the
+// lane has ended the visit.
+type visit struct {
+	box     mail.Mailbox
+	archive Box
+	listing mail.Refs
+	status  mail.Status
+
+	// present are keys which the archive holds already, although neither
+	// checkpoint nor manifest knows them: a crash fell between rungs 4 and 6.
+	present mail.KeySet
+
+	settled int
+	gone    int
+	err     error
+
+	differs error
+}
+
+// open opens the lane's session.
+func (l *lane) open() error {
+	s, err := l.Source.Open(l.ctx)
+	if err != nil {
+		return err
+	}
+	l.session = s
+	l.keep(s)
+	return nil
+}
+
+// close drops the lane's session after an error.
+func (l *lane) close() {
+	l.drop(l.session)
+	l.session = nil
+}
+
+// run pulls mailboxes until the queue is empty or the session cannot be had.
+//
+// A connection that dies after it brought something is opened again at once:
+// servers cut long sessions, and each attempt gets further. One that dies
+// without bringing anything costs its mailbox this pass, and a second one in
+// a row ends the lane.
+func (l *lane) run() error {
+	defer l.handOver()
+	for barren := 0; l.waiting() > 0; {
+		if l.session == nil {
+			if err := l.open(); err != nil {
+				return err
+			}
+		}
+		box, ok := l.next()
+		if !ok {
+			return nil
+		}
+		err := l.pull(box)
+		switch {
+		case err == nil:
+			barren = 0
+			continue
+		case l.ctx.Err() != nil:
+			l.giveBack(box)
+			return err
+		case mail.ErrorScope(err) != mail.ScopeAccount:
+			barren = 0
+			l.record(l.outcome(box, err))
+			continue
+		}
+
+		l.close()
+		if l.visit != nil && l.visit.settled > 0 {
+			barren = 0
+			l.Log.Info("connection lost, opening it again", "mailbox", string(box.Name), "err", err)
+			l.commit()
+			l.giveBack(box)
+			continue
+		}
+		if barren++; barren > 1 {
+			l.giveBack(box)
+			return err
+		}
+		l.record(l.outcome(box, err))
+	}
+	return nil
+}
+
+// pull brings what is new in one mailbox into the load in hand.
+func (l *lane) pull(box mail.Mailbox) error {
+	l.visit = nil
+	listing, status, err := l.session.Select(l.ctx, box)
+	if err != nil {
+		return err
+	}
+	if err := l.checkIdentity(box, listing); err != nil {
+		return err
+	}
+	v := &visit{box: box, listing: listing, status: status}
+	l.begin(v)
+	fresh := l.Checkpoint.New(listing)
+	if fresh.Len() > 0 {
+		if fresh, err = l.prepare(v, fresh); err != nil {
+			l.breakDisk(err)
+			return err
+		}
+	}
+	l.Observer.Planned(box.Name, fresh.Len())
+	if fresh.Len() == 0 {
+		l.finish(v)
+		return nil
+	}
+	if err := l.session.Fetch(l.ctx, fresh, l); err != nil {
+		return err
+	}
+	l.inHand().ends = append(l.inHand().ends, v)
+	return nil
+}
+
+// errNoValidity is what a mailbox without stable UIDs is refused for.
+var errNoValidity = errors.New("the server gives it no UIDVALIDITY, so its messages cannot be told apart for ever")
+
+// checkIdentity refuses a mailbox whose refs would not name its messages for
+// ever.
+func (l *lane) checkIdentity(box mail.Mailbox, listing mail.Refs) error {
+	refuse := func(err error, hint string) error {
+		return &mail.Error{
+			Op: "pull", Mailbox: box.Name, Scope: mail.ScopeMailbox, Retry: mail.RetryNever,
+			Class: mail.ClassServer, Err: err, Hint: hint,
+		}
+	}
+	if len(listing.UIDs) > 0 && listing.Validity == 0 {
+		return refuse(errNoValidity, "pull this account over POP3, if the server offers it")
+	}
+	return nil
+}
+
+// begin makes v the visit in hand.
+func (l *lane) begin(v *visit) {
+	l.visit = v
+	l.mu.Lock()
+	l.visits[v.box.Name] = v
+	l.mu.Unlock()
+}
+
+// prepare opens the archive's side of a mailbox and takes out of fresh what
+// the archive holds already: with the checkpoint deleted, or after a crash
+// between delivery and commit, nothing comes twice.
+func (l *lane) prepare(v *visit, fresh mail.Refs) (mail.Refs, error) {
+	archive, err := l.Store.Box(v.box)
+	if err != nil {
+		return fresh, err
+	}
+	v.archive = archive
+	keys, err := archive.Keys()
+	if err != nil || len(keys) == 0 {
+		return fresh, err
+	}
+	return l.adopt(v, fresh, keys)
+}
+
+// inHand returns the load being filled and begins one where there is none.
+func (l *lane) inHand() *load {
+	if l.load == nil {
+		l.load = newLoad(l.Store.NewBatch())
+	}
+	return l.load
+}
+
+// Body implements Receiver: rung 1.
+func (l *lane) Body(ref mail.Ref, size int64, body io.Reader) error {
+	key := mail.NewKey(l.Account, ref)
+	err := l.inHand().batch.Add(l.visit.archive, key, observed{body, l.Observer})
+	if err != nil && mail.ErrorClass(err) == mail.ClassDisk {
+		l.breakDisk(err)
+	}
+	return err
+}
+
+// Settle implements Receiver: rung 2. What was not settled whole is dropped.
+func (l *lane) Settle(item mail.Item, outcome error) error {
+	key := mail.NewKey(l.Account, item.Ref)
+	switch {
+	case outcome == nil:
+		l.visit.settled++
+		l.inHand().add(key, item, l.visit)
+		return nil
+	case errors.Is(outcome, mail.ErrGone):
+		l.visit.gone++
+	default:
+		l.Log.Warn("message failed", "err", outcome)
+		if l.visit.err == nil {
+			l.visit.err = outcome
+		}
+	}
+	l.visit.settled++
+	l.inHand().batch.Drop(key)
+	return nil
+}
+
+// Settled implements Receiver: it hands a full load to the ladder.
+func (l *lane) Settled() error {
+	if l.load == nil {
+		return nil
+	}
+	b, bounds := l.load.batch, l.Batch
+	if b.Len() >= bounds.Messages || b.Size() >= bounds.Bytes || time.Since(l.load.begun) >= bounds.Age {
+		l.handOver()
+	}
+	return l.broken()
+}
+
+// handOver gives the load in hand to the ladder and waits only until the
+// ladder has taken it.
+func (l *lane) handOver() *load {
+	ld := l.load
+	if ld != nil {
+		l.load = nil
+		l.loads <- ld
+	}
+	return ld
+}
+
+// commit hands over and waits until the load is committed, so that the
+// checkpoint knows all that was settled.
+func (l *lane) commit() {
+	if ld := l.handOver(); ld != nil {
+		<-ld.done
+	}
+}
+
+// observed tells the observer of each byte read.
+type observed struct {
+	io.Reader
+	observer Observer
+}
+
+func (o observed) Read(p []byte) (int, error) {
+	n, err := o.Reader.Read(p)
+	o.observer.Received(n)
+	return n, err
+}
+
+// silent is the observer of a pass that nobody watches.
+type silent struct{}
+
+func (silent) Planned(mail.MailboxName, int)   {}
+func (silent) Received(int)                    {}
+func (silent) Delivered(mail.MailboxName, int) {}
+func (silent) Done(mail.MailboxResult)         {}
+
+func sortByPlace(results []mail.MailboxResult, place map[mail.MailboxName]int) {
+	slices.SortFunc(results, func(a, b mail.MailboxResult) int {
+		return place[a.Mailbox] - place[b.Mailbox]
+	})
+}
+
+// isMissing reports whether a file was not there: a mail reader took it away
+// between two looks.
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

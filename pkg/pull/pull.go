@@ -1,0 +1,379 @@
+package pull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"mailpull/pkg/mail"
+)
+
+// Options is what a pass needs. Account, Source, Store, Checkpoint and
+// Manifest are required; the caller holds the account's lock.
+type Options struct {
+	Account    string
+	Source     Source
+	Store      Store
+	Checkpoint Checkpoint
+	Manifest   Manifest
+
+	// Choose says whether a mailbox is pulled; nil means every mailbox that
+	// can hold messages.
+	Choose func(mail.Mailbox) bool
+
+	// Sessions is how many connections the pass may use at once; less than
+	// one means one. The source's Limit is kept.
+	Sessions int
+
+	// Batch bounds what one climb of the ladder makes durable.
+	Batch Bounds
+
+	// Observer may be nil.
+	Observer Observer
+
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// Bounds says when the batch in hand is full. The zero value of a field means
+// its default.
+type Bounds struct {
+	Messages int           // 512
+	Bytes    int64         // 16 MiB on the wire
+	Age      time.Duration // 5 s; so that a slow line loses little when it is cut
+}
+
+func (b Bounds) withDefaults() Bounds {
+	if b.Messages == 0 {
+		b.Messages = 512
+	}
+	if b.Bytes == 0 {
+		b.Bytes = 16 << 20
+	}
+	if b.Age == 0 {
+		b.Age = 5 * time.Second
+	}
+	return b
+}
+
+// Result is what a pass did: in all, and for each chosen mailbox in the
+// server's order.
+type Result struct {
+	mail.Pass
+	Mailboxes []mail.MailboxResult
+}
+
+// ErrInterrupted is the cause of a pass that was cancelled. What was settled
+// until then is committed.
+var ErrInterrupted = errors.New("interrupted")
+
+// Run makes one pass over an account. It returns when everything that was
+// read whole is durable and committed, also when ctx is cancelled or the
+// server goes away; the result says what is missing.
+//
+// The error is nil when every selected mailbox is complete. Otherwise it is
+// the first error that kept something from the archive, a *mail.Error whose
+// scope says how much.
+func Run(ctx context.Context, o Options) (Result, error) {
+	p := newPass(ctx, o)
+	defer p.cancel(nil)
+	p.result.Start = time.Now()
+
+	ladderDone := make(chan struct{})
+	go func() { // Run waits for it below
+		defer close(ladderDone)
+		p.climbAll()
+	}()
+
+	err := p.pullAll()
+	close(p.loads)
+	<-ladderDone
+
+	p.countLeft(err)
+	err = p.verdict(ctx, err)
+	p.closeSessions(ctx, err)
+	return p.end(err)
+}
+
+// pass is one running pass. Its lanes read, one goroutine each; its ladder
+// climbs, one goroutine for all, so that lanes share each flush.
+type pass struct {
+	Options
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// loads hands full batches from the lanes to the ladder. It is unbuffered:
+	// beside the batch that is being flushed each lane has one in hand and no
+	// more, and a lane whose batch is full waits for the disk.
+	loads chan *load
+
+	mu        sync.Mutex // guards what is below
+	queue     []mail.Mailbox
+	place     map[mail.MailboxName]int    // a mailbox's place in the server's order
+	visits    map[mail.MailboxName]*visit // the last one of each mailbox in hand
+	delivered map[mail.MailboxName]int    // messages committed by this pass
+	sessions  []Session                   // open, to be closed when all is committed
+	result    Result
+	disk      error // why the ladder broke
+}
+
+func newPass(ctx context.Context, o Options) *pass {
+	o.Batch = o.Batch.withDefaults()
+	o.Sessions = max(1, min(o.Sessions, o.Source.Limit()))
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observer == nil {
+		o.Observer = silent{}
+	}
+	if o.Choose == nil {
+		o.Choose = func(m mail.Mailbox) bool { return !m.NoSelect }
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &pass{
+		Options:   o,
+		ctx:       ctx,
+		cancel:    cancel,
+		loads:     make(chan *load),
+		place:     make(map[mail.MailboxName]int),
+		visits:    make(map[mail.MailboxName]*visit),
+		delivered: make(map[mail.MailboxName]int),
+	}
+}
+
+// pullAll lists the mailboxes and lets the lanes pull them. It returns the
+// error that ended the last lane, or nil when the queue was worked off.
+func (p *pass) pullAll() error {
+	first := &lane{pass: p}
+	if err := first.open(); err != nil {
+		return err
+	}
+	boxes, err := first.session.Mailboxes(p.ctx)
+	if err != nil {
+		return err
+	}
+	p.enqueue(boxes)
+
+	errs := make([]error, min(p.Sessions, max(1, len(p.queue))))
+	var lanes sync.WaitGroup
+	for i := range errs {
+		l := first
+		if i > 0 {
+			l = &lane{pass: p}
+		}
+		lanes.Go(func() { errs[i] = l.run() })
+	}
+	lanes.Wait()
+
+	if len(p.queue) == 0 && p.ctx.Err() == nil {
+		return nil
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return context.Cause(p.ctx)
+}
+
+// enqueue puts the chosen mailboxes that may have news into the queue and
+// records those that cannot have any.
+func (p *pass) enqueue(boxes []mail.Mailbox) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, box := range boxes {
+		if !p.Choose(box) {
+			continue
+		}
+		p.place[box.Name] = len(p.place)
+		if result, ok := p.unchanged(box); ok {
+			p.result.Mailboxes = append(p.result.Mailboxes, result)
+			p.Observer.Done(result)
+			continue
+		}
+		p.queue = append(p.queue, box)
+	}
+}
+
+// unchanged reports whether the mailbox's status shows that nothing arrived
+// since it was complete. A UIDNEXT that stays is proof enough for a server
+// that keeps RFC 9051 section 2.3.1.1; one whose count grew all the same is
+// not believed.
+func (p *pass) unchanged(box mail.Mailbox) (mail.MailboxResult, bool) {
+	known, ok := p.Checkpoint.Known(box.Name)
+	if !ok || known.Complete == nil || box.Status == nil {
+		return mail.MailboxResult{}, false
+	}
+	now, then := box.Status, known.Complete
+	same := now.Validity == then.Validity && now.Validity != 0 &&
+		now.UIDNext == then.UIDNext && now.UIDNext != 0 &&
+		now.Messages <= then.Messages
+	return mail.MailboxResult{
+		Mailbox:   box.Name,
+		Server:    now.Messages,
+		Archived:  now.Messages,
+		Unchanged: true,
+	}, same
+}
+
+// next takes a mailbox from the queue.
+func (p *pass) next() (mail.Mailbox, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) == 0 || p.ctx.Err() != nil {
+		return mail.Mailbox{}, false
+	}
+	box := p.queue[0]
+	p.queue = p.queue[1:]
+	return box, true
+}
+
+// giveBack puts a mailbox at the head of the queue, for the next attempt or
+// for the count of what is left.
+func (p *pass) giveBack(box mail.Mailbox) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue = append([]mail.Mailbox{box}, p.queue...)
+}
+
+// keep remembers an open session until the pass is over.
+func (p *pass) keep(s Session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sessions = append(p.sessions, s)
+}
+
+// drop aborts a session and forgets it.
+func (p *pass) drop(s Session) {
+	s.Abort()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, kept := range p.sessions {
+		if kept == s {
+			p.sessions = append(p.sessions[:i], p.sessions[i+1:]...)
+			return
+		}
+	}
+}
+
+// record files a mailbox's result.
+func (p *pass) record(result mail.MailboxResult) {
+	p.mu.Lock()
+	p.result.Mailboxes = append(p.result.Mailboxes, result)
+	p.mu.Unlock()
+	p.Observer.Done(result)
+}
+
+// outcome compares what the server told of a mailbox with what is committed:
+// that, and not the absence of an error, is a mailbox's result.
+func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
+	p.mu.Lock()
+	v, delivered := p.visits[box.Name], p.delivered[box.Name]
+	p.mu.Unlock()
+
+	r := mail.MailboxResult{Mailbox: box.Name, New: delivered, Err: err}
+	switch {
+	case v != nil:
+		missing := p.Checkpoint.New(v.listing).Len()
+		r.Server = v.listing.Len()
+		r.Archived = r.Server - missing
+		r.Gone = v.gone
+		r.Missing = max(0, missing-v.gone)
+	case box.Status != nil:
+		known, _ := p.Checkpoint.Known(box.Name)
+		r.Server = box.Status.Messages
+		r.Archived = min(known.Seen, r.Server)
+		r.Missing = r.Server - r.Archived
+	}
+	return r
+}
+
+// countLeft records the mailboxes that the pass did not get to, or not to the
+// end of.
+func (p *pass) countLeft(err error) {
+	for _, box := range p.queue {
+		p.record(p.outcome(box, err))
+	}
+	p.queue = nil
+}
+
+// verdict chooses the one error that tells the pass's story: the disk's
+// before the interruption, that before the server's, and the whole account's
+// before a single mailbox's.
+func (p *pass) verdict(ctx context.Context, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.disk != nil:
+		return p.disk
+	case ctx.Err() != nil:
+		return &mail.Error{Op: "pull", Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: ErrInterrupted}
+	case err != nil:
+		return err
+	}
+	for _, m := range p.result.Mailboxes {
+		if m.Err != nil {
+			return m.Err
+		}
+	}
+	for _, m := range p.result.Mailboxes {
+		if m.Missing > 0 {
+			return &mail.Error{
+				Op: "pull", Mailbox: m.Mailbox, Scope: mail.ScopeMailbox, Class: mail.ClassServer,
+				Err: fmt.Errorf("%d of %d messages are not in the archive", m.Missing, m.Server),
+			}
+		}
+	}
+	return nil
+}
+
+// closeSessions says goodbye where all went well. QUIT and LOGOUT come only
+// now, when every message is committed.
+func (p *pass) closeSessions(ctx context.Context, err error) {
+	for _, s := range p.sessions {
+		if ctx.Err() == nil && (err == nil || mail.ErrorScope(err) != mail.ScopeAccount) {
+			if cerr := s.Close(ctx); cerr != nil {
+				p.Log.Debug("session did not end politely", "err", cerr)
+			}
+		}
+		s.Abort()
+	}
+}
+
+// end sums up and records the pass.
+func (p *pass) end(err error) (Result, error) {
+	r := &p.result
+	sortByPlace(r.Mailboxes, p.place)
+	for _, m := range r.Mailboxes {
+		r.New += m.New
+		r.Missing += m.Missing
+	}
+	r.Complete = err == nil
+	if err != nil {
+		r.Class, r.Error, r.Hint = mail.ErrorClass(err), err.Error(), mail.ErrorHint(err)
+	}
+	r.End = time.Now()
+	if p.disk != nil {
+		return *r, err // the checkpoint may be what broke: it is not touched again
+	}
+	cerr := p.Checkpoint.EndPass(r.Pass)
+	switch {
+	case cerr == nil:
+	case err == nil:
+		r.Complete = false
+		return *r, cerr
+	default: // the first error tells more than the second
+		p.Log.Warn("end of the pass was not recorded", "err", cerr)
+	}
+	return *r, err
+}
+
+// waiting returns how many mailboxes are in the queue.
+func (p *pass) waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queue)
+}

@@ -2,7 +2,6 @@ package pull
 
 import (
 	"context"
-	"io"
 
 	"mailpull/pkg/mail"
 )
@@ -58,27 +57,6 @@ type Session interface {
 	Abort()
 }
 
-// Receiver takes what Session.Fetch reads. Its methods are called from one
-// goroutine, the one that called Fetch.
-type Receiver interface {
-	// Body hands over one message's bytes as they stand on the wire. It must
-	// read body to io.EOF or return an error. size is the exact length where
-	// the protocol tells it (IMAP's literal), else -1. Bytes that end in any
-	// other error than io.EOF are worthless; so are bytes whose ref is never
-	// settled. Body is called at most once for a ref between two settlements.
-	Body(ref mail.Ref, size int64, body io.Reader) error
-
-	// Settle gives the outcome of one ref, exactly once for each ref, after
-	// the server confirmed it (tagged OK or +OK): nil when the bytes given to
-	// Body are whole, mail.ErrGone when the server has the message no longer,
-	// else a *mail.Error of ScopeMessage.
-	Settle(item mail.Item, outcome error) error
-
-	// Settled ends a group of settlements: the server has nothing more to say
-	// of them, and the receiver may make durable what it has.
-	Settled() error
-}
-
 // Store is an account's archive. It belongs to one pass at a time; its boxes
 // and batches may be used from several goroutines, each one by a single one.
 // The adapter is archive/maildir.
@@ -89,60 +67,6 @@ type Store interface {
 
 	// NewBatch returns an empty batch. It does no I/O.
 	NewBatch() Batch
-}
-
-// Box is the archive's side of one mailbox.
-type Box interface {
-	// Name is the mailbox's name.
-	Name() mail.MailboxName
-
-	// Keys reads which keys the archive holds for this mailbox, whatever a
-	// mail reader did to the files' flags since. It reads the disk anew at
-	// each call and changes nothing.
-	Keys() (mail.KeySet, error)
-
-	// Open returns the bytes of the wire of an archived message, given the
-	// form in which they are kept. fs.ErrNotExist says that no file has the
-	// key.
-	Open(key mail.Key, form mail.Form) (io.ReadCloser, error)
-}
-
-// Batch collects deliveries and makes them durable together: rungs 1 to 5 of
-// the ladder. The order of calls is any number of Add and Drop, then Seal,
-// then any number of Drop, then Flush or Abort; nothing may be called after
-// these two. No method is interrupted by a cancelled context.
-type Batch interface {
-	// Add reads body to its end and keeps it under the key; rung 1. Writing
-	// may go on after Add returned, beside the next Add, within a bounded
-	// amount of memory. An error in reading body is returned as it is and
-	// leaves the batch without this key, but otherwise intact; an error in
-	// writing is a *mail.Error of class disk, can be of an earlier Add, and
-	// leaves only Abort.
-	Add(box Box, key mail.Key, body io.Reader) error
-
-	// Drop forgets a message: rung 2 failed, or it is not wanted. Dropping a
-	// key that is not there does nothing.
-	Drop(key mail.Key)
-
-	// Len and Size are how many messages the batch holds and how many bytes
-	// they had on the wire.
-	Len() int
-	Size() int64
-
-	// Seal waits until all is written and returns what is known of each
-	// message, by key: size, hash, form, Message-ID. The items are empty.
-	Seal() (map[mail.Key]mail.Delivery, error)
-
-	// Flush climbs rungs 3 to 5 for the messages named in items, which must
-	// all be in the batch, and drops the others. When it returns nil every one
-	// of them is in new/ or cur/ with its flags and date, durable in data and
-	// in name. After an error none of them may be counted as delivered,
-	// though some can be in place already; the same keys are then found by
-	// Box.Keys.
-	Flush(items map[mail.Key]mail.Item) error
-
-	// Abort removes what the batch wrote to tmp/.
-	Abort()
 }
 
 // Checkpoint is an account's record of what was delivered. It belongs to one
@@ -168,21 +92,6 @@ type Checkpoint interface {
 
 	// EndPass records how a pass ended; durable when it returns nil.
 	EndPass(pass mail.Pass) error
-}
-
-// Known is what a checkpoint knows of a mailbox.
-type Known struct {
-	Validity mail.UIDValidity
-
-	// Seen is how many messages are recorded as delivered.
-	Seen int
-
-	// Complete is the status at the last time when nothing was missing, or
-	// nil: not yet, or something was delivered or failed since.
-	Complete *mail.Status
-
-	// Listed is how many messages the server listed then.
-	Listed int
 }
 
 // Manifest is an account's list of what the archive holds. It belongs to one
@@ -212,4 +121,33 @@ type Observer interface {
 
 	// Done says how a mailbox ended.
 	Done(result mail.MailboxResult)
+}
+
+// These words of the seams are package mail's, so that an adapter needs no
+// import of the pass that uses it.
+type (
+	Receiver = mail.Receiver
+	Box      = mail.Box
+	Batch    = mail.Batch
+	Known    = mail.Known
+)
+
+// Opener is a source whose Open returns a session type of its own.
+type Opener[S Session] interface {
+	Open(ctx context.Context) (S, error)
+	Limit() int
+}
+
+// NewSource makes a Source of an adapter, which does not know this package
+// and so cannot name Session as what its Open returns.
+func NewSource[S Session](o Opener[S]) Source { return opened[S]{o} }
+
+type opened[S Session] struct{ Opener[S] }
+
+func (o opened[S]) Open(ctx context.Context) (Session, error) {
+	s, err := o.Opener.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }

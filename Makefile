@@ -1,0 +1,90 @@
+# mailpull: make help lists what there is.
+
+GO      ?= go
+BIN     := bin/mailpull
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := build
+
+##@ Use
+
+.PHONY: build
+build: ## build bin/mailpull, static
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/mailpull
+
+.PHONY: run
+run: build ## pull what the configuration names; without one, show a demonstration
+	@if $(BIN) config path >/dev/null 2>&1; then $(BIN) run; else $(BIN) demo; fi
+
+.PHONY: install
+install: build ## copy the binary to $(DESTDIR)/usr/local/bin
+	install -D -m 0755 $(BIN) $(DESTDIR)/usr/local/bin/mailpull
+
+##@ Test
+
+.PHONY: test
+test: check servers ## everything: formatting, vet, unit, conformance and end-to-end tests
+	$(GO) test $(RACE) -shuffle=on -timeout 20m ./...
+	@command -v dovecot >/dev/null 2>&1 || echo 'SKIPPED: dovecot is not installed: the end-to-end tests did not run'
+
+.PHONY: unit
+unit: ## unit and conformance tests only, in seconds
+	$(GO) test -short ./...
+
+.PHONY: e2e
+e2e: servers ## the end-to-end tests against a real Dovecot, by name
+	$(GO) test -count=1 -run '^TestE2E' -v ./cmd/mailpull
+
+.PHONY: servers
+servers: ## install the test servers where they are missing
+	scripts/install-dovecot.sh
+
+.PHONY: bench
+bench: build ## print the figures of the documentation: ratios within one run
+	scripts/install-dovecot.sh
+	scripts/install-mbsync.sh
+	MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x -timeout 30m -v ./cmd/mailpull
+
+.PHONY: microbench
+microbench: ## benchmarks of the parts
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+
+.PHONY: cover
+cover: ## coverage of the packages
+	$(GO) test -coverprofile=bin/cover.out ./... && $(GO) tool cover -func=bin/cover.out | tail -n 1
+
+.PHONY: golden
+golden: ## rewrite golden files and show what changed
+	$(GO) test ./... -update
+	git diff --stat
+
+##@ Keep tidy
+
+.PHONY: check
+check: ## formatting, vet, staticcheck when it is installed
+	@unformatted=$$(gofmt -l cmd pkg configs); if [ -n "$$unformatted" ]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	@if command -v staticcheck >/dev/null 2>&1; then staticcheck ./...; else echo "SKIPPED: staticcheck is not installed: go install honnef.co/go/tools/cmd/staticcheck@latest"; fi
+
+.PHONY: fmt
+fmt: ## format the source
+	gofmt -w cmd pkg configs
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The race detector needs cgo and a C compiler.
+RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)

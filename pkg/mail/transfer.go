@@ -41,7 +41,7 @@ type Box interface {
 
 // Batch collects deliveries and makes them durable together: rungs 1 to 5 of
 // the ladder. The order of calls is any number of Add and Drop, then Seal,
-// then any number of Drop, then Flush or Abort; nothing may be called after
+// then any number of Drop and Rekey, then Flush or Abort; nothing may be called after
 // these two. No method is interrupted by a cancelled context.
 type Batch interface {
 	// Add reads body to its end and keeps it under the key; rung 1. Writing
@@ -55,6 +55,11 @@ type Batch interface {
 	// Drop forgets a message: rung 2 failed, or it is not wanted. Dropping a
 	// key that is not there does nothing.
 	Drop(key Key)
+
+	// Rekey asks Flush to give a message that the archive holds in box another
+	// key, on the same rungs as the rest of the batch. A message that is no
+	// longer there by then is left out: a mail reader took it away.
+	Rekey(box Box, from, to Key)
 
 	// Len and Size are how many messages the batch holds and how many bytes
 	// they had on the wire.
@@ -90,4 +95,7 @@ type Known struct {
 
 	// Listed is how many messages the server listed then.
 	Listed int
+
+	// Matching is set from Reset until the mailbox is complete again.
+	Matching bool
 }

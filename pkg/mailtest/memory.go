@@ -105,7 +105,17 @@ func (c *Checkpoint) Complete(name mail.MailboxName, status mail.Status, listed 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.box(name)
-	b.known.Validity, b.known.Complete, b.known.Listed = status.Validity, &status, listed
+	b.known = pull.Known{Validity: status.Validity, Complete: &status, Listed: listed}
+	return nil
+}
+
+// Reset implements pull.Checkpoint.
+func (c *Checkpoint) Reset(name mail.MailboxName, validity mail.UIDValidity) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.box(name)
+	b.uids, b.uidls = nil, make(map[mail.UIDL]bool)
+	b.known = pull.Known{Validity: validity, Matching: true}
 	return nil
 }
 
@@ -161,4 +171,17 @@ func (m *Manifest) Lookup(wanted mail.KeySet) (map[mail.Key]mail.Delivery, error
 		}
 	}
 	return found, nil
+}
+
+// Scan implements pull.Manifest.
+func (m *Manifest) Scan(fn func(mail.Delivery) error) error {
+	m.mu.Lock()
+	lines, broken := slices.Clone(m.Lines), m.Broken
+	m.mu.Unlock()
+	for _, d := range lines {
+		if err := fn(d); err != nil {
+			return err
+		}
+	}
+	return broken
 }

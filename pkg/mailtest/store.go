@@ -121,7 +121,13 @@ type storeFile struct {
 type storeBatch struct {
 	store *Store
 	files map[mail.Key]storeFile
+	rekey []rekeyed
 	size  int64
+}
+
+type rekeyed struct {
+	box      mail.MailboxName
+	from, to mail.Key
 }
 
 // Add implements pull.Batch.
@@ -140,6 +146,11 @@ func (b *storeBatch) Add(box pull.Box, key mail.Key, body io.Reader) error {
 
 // Drop implements pull.Batch.
 func (b *storeBatch) Drop(key mail.Key) { delete(b.files, key) }
+
+// Rekey implements pull.Batch.
+func (b *storeBatch) Rekey(box pull.Box, from, to mail.Key) {
+	b.rekey = append(b.rekey, rekeyed{box.Name(), from, to})
+}
 
 // Len implements pull.Batch.
 func (b *storeBatch) Len() int { return len(b.files) }
@@ -182,6 +193,17 @@ func (b *storeBatch) Flush(items map[mail.Key]mail.Item) error {
 		if taken {
 			return &mail.Error{Op: "fake rename", Scope: mail.ScopeAccount, Class: mail.ClassDisk, Err: fs.ErrExist}
 		}
+	}
+	for _, r := range b.rekey {
+		if err := b.store.step("rekey"); err != nil {
+			return err
+		}
+		b.store.Change(r.box, func(files map[mail.Key]StoredMessage) {
+			if m, ok := files[r.from]; ok {
+				delete(files, r.from)
+				files[r.to] = m
+			}
+		})
 	}
 	return b.store.step("flush names")
 }

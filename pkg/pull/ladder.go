@@ -87,8 +87,8 @@ func (p *pass) climb(l *load) error {
 }
 
 // sort parts the settled messages of a load: items are those to put in place,
-// deliveries those to record. A message that is in place already is recorded
-// and not put there again, when its bytes are the same.
+// deliveries those to record. A message that is in place already, under its
+// key or under a former one, is recorded and not put there again.
 func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]mail.Item, []mail.Delivery, error) {
 	items := make(map[mail.Key]mail.Item, len(l.settled))
 	deliveries := make([]mail.Delivery, 0, len(l.settled))
@@ -110,6 +110,8 @@ func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]ma
 				s.visit.differ(d)
 				continue
 			}
+		} else if key, ok := s.visit.former.take(d); ok {
+			l.batch.Rekey(s.visit.archive, key, d.Key)
 		} else {
 			items[s.key] = s.item
 		}

@@ -20,7 +20,7 @@ type lane struct {
 }
 
 // visit is one opening of one mailbox. The lane writes settled, gone and
-// err, the ladder writes differs, and the ladder reads all of them once the
+// err, the ladder writes former and differs, and the ladder reads all of them once the
 // lane has ended the visit.
 type visit struct {
 	box     mail.Mailbox
@@ -31,6 +31,9 @@ type visit struct {
 	// present are keys which the archive holds already, although neither
 	// checkpoint nor manifest knows them: a crash fell between rungs 4 and 6.
 	present mail.KeySet
+
+	// former are messages of the archive whose refs the server has forgotten.
+	former former
 
 	settled int
 	gone    int
@@ -112,7 +115,7 @@ func (l *lane) pull(box mail.Mailbox) error {
 	if err != nil {
 		return err
 	}
-	if err := l.checkIdentity(box, listing); err != nil {
+	if err := l.identify(listing); err != nil {
 		return err
 	}
 	v := &visit{box: box, listing: listing, status: status}
@@ -120,7 +123,9 @@ func (l *lane) pull(box mail.Mailbox) error {
 	fresh := l.Checkpoint.New(listing)
 	if fresh.Len() > 0 {
 		if fresh, err = l.prepare(v, fresh); err != nil {
-			l.breakDisk(err)
+			if mail.ErrorScope(err) == mail.ScopeAccount {
+				l.breakDisk(err)
+			}
 			return err
 		}
 	}
@@ -133,24 +138,6 @@ func (l *lane) pull(box mail.Mailbox) error {
 		return err
 	}
 	l.inHand().ends = append(l.inHand().ends, v)
-	return nil
-}
-
-// errNoValidity is what a mailbox without stable UIDs is refused for.
-var errNoValidity = errors.New("the server gives it no UIDVALIDITY, so its messages cannot be told apart for ever")
-
-// checkIdentity refuses a mailbox whose refs would not name its messages for
-// ever.
-func (l *lane) checkIdentity(box mail.Mailbox, listing mail.Refs) error {
-	refuse := func(err error, hint string) error {
-		return &mail.Error{
-			Op: "pull", Mailbox: box.Name, Scope: mail.ScopeMailbox, Retry: mail.RetryNever,
-			Class: mail.ClassServer, Err: err, Hint: hint,
-		}
-	}
-	if len(listing.UIDs) > 0 && listing.Validity == 0 {
-		return refuse(errNoValidity, "pull this account over POP3, if the server offers it")
-	}
 	return nil
 }
 
@@ -175,7 +162,10 @@ func (l *lane) prepare(v *visit, fresh mail.Refs) (mail.Refs, error) {
 	if err != nil || len(keys) == 0 {
 		return fresh, err
 	}
-	return l.adopt(v, fresh, keys)
+	if fresh, err = l.adopt(v, fresh, keys); err != nil {
+		return fresh, err
+	}
+	return fresh, l.findFormer(v, keys)
 }
 
 // inHand returns the load being filled and begins one where there is none.

@@ -415,3 +415,66 @@ func (w *watcher) Received(n int) {
 }
 func (w *watcher) Delivered(mail.MailboxName, int) {}
 func (w *watcher) Done(mail.MailboxResult)         {}
+
+func TestUIDValidityChangedMatchesByContent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", append(letters(6), "same", "same")...))
+	w.mustComplete(t)
+
+	renumber := func() {
+		b := w.server.Box("INBOX")
+		b.Validity++
+		b.UIDNext = 40
+		for i := range b.Messages {
+			b.Messages[i].UID = mail.UID(20 + 2*i)
+		}
+		b.Add("new one", "same")
+	}
+	renumber()
+	r := w.mustComplete(t)
+	if m := r.Mailboxes[0]; m.Server != 10 || m.Archived != 10 {
+		t.Errorf("got %+v", m)
+	}
+	w.check(t, "INBOX")
+
+	// The new refs hold also with the checkpoint gone.
+	w.checkpoint = mailtest.NewCheckpoint()
+	before := w.server.Fetched
+	w.mustComplete(t)
+	w.check(t, "INBOX")
+	if w.server.Fetched != before {
+		t.Errorf("fetched %d again", w.server.Fetched-before)
+	}
+
+	// And when numbers change and the checkpoint goes at the same time.
+	renumber()
+	w.checkpoint = mailtest.NewCheckpoint()
+	w.mustComplete(t)
+	w.check(t, "INBOX")
+}
+
+func TestKilledWhileMatching(t *testing.T) {
+	t.Parallel()
+	setup := func() *world {
+		w := newWorld(box("INBOX", letters(7)...))
+		w.mustComplete(t)
+		b := w.server.Box("INBOX")
+		b.Validity = 8
+		b.Add("new one")
+		return w
+	}
+	count := &mailtest.Steps{}
+	if _, err := setup().run(t.Context(), count); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= count.Count(); n++ {
+		w := setup()
+		steps := mailtest.StopAt(n, mailtest.ErrKilled)
+		_, _ = w.run(t.Context(), steps) // it is killed: what it says does not matter
+		w.mustComplete(t)
+		w.check(t, "INBOX")
+		if t.Failed() {
+			t.Fatalf("killed at step %d (%s)", n, steps.Name(n))
+		}
+	}
+}

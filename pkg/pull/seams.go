@@ -85,6 +85,12 @@ type Checkpoint interface {
 	// twice is harmless.
 	Commit(refs []mail.Ref) error
 
+	// Reset forgets what was seen in a mailbox, because the server's refs no
+	// longer mean what they did, and notes that messages are being matched
+	// until the mailbox is complete again. It becomes durable with the next
+	// Commit or EndPass.
+	Reset(box mail.MailboxName, validity mail.UIDValidity) error
+
 	// Complete records that every message which the mailbox had at status is
 	// seen, gone or excluded, so that an unchanged mailbox can be passed over.
 	// It becomes durable with the next Commit or EndPass.
@@ -105,6 +111,10 @@ type Manifest interface {
 	// keys, the last line of a key counting. It is called only when the
 	// archive holds something that the checkpoint does not know.
 	Lookup(wanted mail.KeySet) (map[mail.Key]mail.Delivery, error)
+
+	// Scan calls fn for each delivery, in the order of the lines, and stops
+	// at its first error. It is called only when a mailbox's refs changed.
+	Scan(fn func(mail.Delivery) error) error
 }
 
 // Observer is told how a pass goes. Its methods may be called from several

@@ -47,6 +47,14 @@ func (s *Steps) Do(name string) error {
 	return ErrKilled
 }
 
+// stopped reports whether the world stopped before the last step: nothing
+// that is asked for now has an effect.
+func (s *Steps) stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit != 0 && s.n > s.limit
+}
+
 // Count returns how many steps were taken.
 func (s *Steps) Count() int {
 	s.mu.Lock()

@@ -1,0 +1,219 @@
+package mailtest
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
+)
+
+// TestCheckpoint is the suite of pull.Checkpoint. open opens the checkpoint of
+// one account, empty at first, and again after what was opened before was let
+// go, as the next run does.
+func TestCheckpoint(t *testing.T, start func(t *testing.T) (open func() pull.Checkpoint)) {
+	t.Run("uids", func(t *testing.T) { testCheckpointUIDs(t, start(t)) })
+	t.Run("uidls", func(t *testing.T) { testCheckpointUIDLs(t, start(t)) })
+	t.Run("complete", func(t *testing.T) { testCheckpointComplete(t, start(t)) })
+	t.Run("reset", func(t *testing.T) { testCheckpointReset(t, start(t)) })
+	t.Run("in parallel", func(t *testing.T) { testCheckpointParallel(t, start(t)) })
+}
+
+func uidRefs(box mail.MailboxName, validity mail.UIDValidity, uids ...mail.UID) []mail.Ref {
+	var refs []mail.Ref
+	for _, uid := range uids {
+		refs = append(refs, mail.Ref{Mailbox: box, Validity: validity, UID: uid})
+	}
+	return refs
+}
+
+func mustCommit(t *testing.T, c pull.Checkpoint, refs []mail.Ref) {
+	t.Helper()
+	if err := c.Commit(refs); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustEnd(t *testing.T, c pull.Checkpoint) {
+	t.Helper()
+	end := time.Unix(1_700_000_000, 0)
+	if err := c.EndPass(mail.Pass{Start: end.Add(-time.Second), End: end, Complete: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testCheckpointUIDs(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	listing := mail.Refs{Mailbox: "A", Validity: 7, UIDs: mail.UIDSet{{Lo: 1, Hi: 10}, {Lo: 20, Hi: 20}}}
+	if got := c.New(listing); !reflect.DeepEqual(got, listing) {
+		t.Errorf("unknown mailbox: got %v", got)
+	}
+	if _, ok := c.Known("A"); ok {
+		t.Error("an unknown mailbox is known")
+	}
+	mustCommit(t, c, uidRefs("A", 7, 9, 3, 20, 4))
+	mustCommit(t, c, uidRefs("A", 7, 3, 4, 5))
+	mustCommit(t, c, uidRefs("B", 7, 1))
+	want := mail.UIDSet{{Lo: 1, Hi: 2}, {Lo: 6, Hi: 8}, {Lo: 10, Hi: 10}}
+	for _, c := range []pull.Checkpoint{c, open()} {
+		if got := c.New(listing).UIDs; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if known, ok := c.Known("A"); !ok || known.Seen != 5 || known.Validity != 7 || known.Complete != nil {
+			t.Errorf("got %+v, %v", known, ok)
+		}
+	}
+}
+
+func testCheckpointUIDLs(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	odd := []mail.UIDL{"a", "A", "\"quoted\" \\ back", "# not a comment", " blank ", "\x7f\xff", "commit"}
+	listing := mail.Refs{Mailbox: mail.Inbox, UIDLs: append(slices.Clone(odd), "unseen")}
+	var refs []mail.Ref
+	for _, uidl := range odd {
+		refs = append(refs, mail.Ref{Mailbox: mail.Inbox, UIDL: uidl})
+	}
+	mustCommit(t, c, refs)
+	for _, c := range []pull.Checkpoint{c, open()} {
+		if got := c.New(listing).UIDLs; !slices.Equal(got, []mail.UIDL{"unseen"}) {
+			t.Errorf("got %q", got)
+		}
+		if known, _ := c.Known(mail.Inbox); known.Seen != len(odd) {
+			t.Errorf("got %+v", known)
+		}
+	}
+}
+
+func testCheckpointComplete(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	mustCommit(t, c, uidRefs("A", 7, 1, 2))
+	status := mail.Status{Validity: 7, UIDNext: 3, Messages: 2, ModSeq: 99, Size: -1}
+	if err := c.Complete("A", status, 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Complete("Empty", mail.Status{Validity: 9, UIDNext: 1, Size: -1}, 0); err != nil {
+		t.Fatal(err)
+	}
+	mustEnd(t, c)
+	for _, c := range []pull.Checkpoint{c, open()} {
+		known, _ := c.Known("A")
+		if known.Complete == nil || known.Complete.UIDNext != 3 || known.Complete.Messages != 2 ||
+			known.Complete.Validity != 7 || known.Complete.ModSeq != 99 || known.Listed != 2 || known.Seen != 2 {
+			t.Errorf("got %+v, %+v", known, known.Complete)
+		}
+		if known, ok := c.Known("Empty"); !ok || known.Complete == nil || known.Validity != 9 {
+			t.Errorf("empty mailbox: got %+v, %v", known, ok)
+		}
+	}
+}
+
+func testCheckpointReset(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	mustCommit(t, c, uidRefs("A", 7, 1, 2, 3))
+	if err := c.Reset("A", 8); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, c, uidRefs("A", 8, 2))
+	listing := mail.Refs{Mailbox: "A", Validity: 8, UIDs: mail.UIDSet{{Lo: 1, Hi: 3}}}
+	for _, c := range []pull.Checkpoint{c, open()} {
+		known, _ := c.Known("A")
+		if known.Validity != 8 || known.Seen != 1 || !known.Matching || known.Complete != nil {
+			t.Errorf("got %+v", known)
+		}
+		if got := c.New(listing).UIDs.String(); got != "1,3" {
+			t.Errorf("new: got %s, want 1,3", got)
+		}
+	}
+	c = open()
+	if err := c.Complete("A", mail.Status{Validity: 8, UIDNext: 4, Messages: 3, Size: -1}, 3); err != nil {
+		t.Fatal(err)
+	}
+	mustEnd(t, c)
+	if known, _ := open().Known("A"); known.Matching || known.Complete == nil {
+		t.Errorf("complete again: got %+v", known)
+	}
+}
+
+func testCheckpointParallel(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	var wg sync.WaitGroup
+	for lane := range 4 {
+		wg.Go(func() {
+			box := mail.MailboxName(fmt.Sprint("box ", lane))
+			for uid := mail.UID(1); uid <= 20; uid++ {
+				if err := c.Commit(uidRefs(box, 1, uid)); err != nil {
+					t.Error(err)
+				}
+				c.New(mail.Refs{Mailbox: box, Validity: 1, UIDs: mail.UIDSet{{Lo: 1, Hi: 20}}})
+				c.Known(box)
+			}
+		})
+	}
+	wg.Wait()
+	for lane := range 4 {
+		if known, _ := open().Known(mail.MailboxName(fmt.Sprint("box ", lane))); known.Seen != 20 {
+			t.Errorf("lane %d: got %d seen", lane, known.Seen)
+		}
+	}
+}
+
+// TestManifest is the suite of pull.Manifest; open is as for TestCheckpoint.
+func TestManifest(t *testing.T, start func(t *testing.T) (open func() pull.Manifest)) {
+	t.Run("what was appended is found", func(t *testing.T) { testManifest(t, start(t)) })
+}
+
+func testManifest(t *testing.T, open func() pull.Manifest) {
+	var want []mail.Delivery
+	for i := range 5 {
+		body := fmt.Sprint("body ", i)
+		d := mail.Delivery{
+			Item: mail.Item{
+				Ref:   mail.Ref{Mailbox: "Work/\"2024\"\n", Validity: 7, UID: mail.UID(i + 1)},
+				Flags: []string{`\Seen`, "$Forwarded"},
+				Date:  time.Unix(1_600_000_000+int64(i), 0).UTC(),
+			},
+			Key:  suiteKey(mail.UID(i + 1)),
+			Size: int64(len(body)), SHA256: sha256.Sum256([]byte(body)), Form: mail.FormLF,
+			MessageID: "<1 \"odd\"@example.com>",
+		}
+		if i == 3 {
+			d.Item = mail.Item{Ref: mail.Ref{Mailbox: mail.Inbox, UIDL: "\xff odd \"uidl\""}}
+			d.Form, d.MessageID = mail.FormWire, ""
+		}
+		want = append(want, d)
+	}
+	m := open()
+	if err := m.Append(want[:2]); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Append(want[2:]); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []pull.Manifest{m, open()} {
+		var got []mail.Delivery
+		if err := m.Scan(func(d mail.Delivery) error {
+			d.Item.Date = d.Item.Date.UTC()
+			got = append(got, d)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != len(want) {
+			t.Fatalf("got %d lines, want %d", len(got), len(want))
+		}
+		for i := range want {
+			if !reflect.DeepEqual(got[i], want[i]) {
+				t.Errorf("line %d:\n got %+v\nwant %+v", i, got[i], want[i])
+			}
+		}
+		found, err := m.Lookup(mail.NewKeySet([]mail.Key{suiteKey(2), suiteKey(4), suiteKey(99)}))
+		if err != nil || len(found) != 2 || found[suiteKey(2)].SHA256 != want[1].SHA256 {
+			t.Errorf("lookup: got %v, %v", found, err)
+		}
+	}
+}

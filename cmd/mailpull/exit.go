@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 
-	"mailpull/pkg/daemon"
 	"mailpull/pkg/mail"
 	"mailpull/pkg/pull"
 )
@@ -45,7 +44,7 @@ func codeOf(err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, daemon.ErrPanic):
+	case errors.Is(err, pull.ErrPanic):
 		return exitSoftware
 	case errors.Is(err, pull.ErrInterrupted):
 		return exitTemporary

@@ -16,7 +16,8 @@ type lane struct {
 	*pass
 	session Session
 	load    *load
-	visit   *visit // the mailbox in hand
+	box     mail.Mailbox // the mailbox in hand
+	visit   *visit       // its opening, nil before Select
 }
 
 // visit is one opening of one mailbox. The lane writes settled, gone and
@@ -59,6 +60,19 @@ func (l *lane) close() {
 	l.session = nil
 }
 
+// guarded runs the lane. A library that panics on an odd line costs this
+// account its pass and no other account anything.
+func (l *lane) guarded() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = Recovered(v, l.Log)
+			l.cancel(err)
+			l.giveBack(l.box)
+		}
+	}()
+	return l.run()
+}
+
 // run pulls mailboxes until the queue is empty or the session cannot be had.
 //
 // A connection that dies after it brought something is opened again at once:
@@ -77,6 +91,7 @@ func (l *lane) run() error {
 		if !ok {
 			return nil
 		}
+		l.box = box
 		err := l.pull(box)
 		switch {
 		case err == nil:

@@ -164,7 +164,7 @@ func (p *pass) pullAll() error {
 		if i > 0 {
 			l = &lane{pass: p}
 		}
-		lanes.Go(func() { errs[i] = l.run() })
+		lanes.Go(func() { errs[i] = l.guarded() })
 	}
 	lanes.Wait()
 

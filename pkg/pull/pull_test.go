@@ -478,3 +478,24 @@ func TestKilledWhileMatching(t *testing.T) {
 		}
 	}
 }
+
+// A panic in a lane is the account's error; what was settled before it is
+// committed.
+func TestPanicCostsOnePass(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(10)...))
+	watch := &watcher{received: func(total int) {
+		if total > 150 {
+			panic("odd line")
+		}
+	}}
+	r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Observer = watch })
+	if !errors.Is(err, pull.ErrPanic) || r.Complete {
+		t.Fatalf("got %v, %+v", err, r)
+	}
+	if r.New == 0 {
+		t.Error("what was settled before the panic was not committed")
+	}
+	w.mustComplete(t)
+	w.check(t, "INBOX")
+}

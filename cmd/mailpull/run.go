@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mailpull/pkg/config"
+	"mailpull/pkg/daemon"
+	"mailpull/pkg/pull"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	var quiet bool
+	ifLocked := "skip"
+	cmd := &cobra.Command{
+		Use:   "run [ACCOUNT...]",
+		Short: "Pull all accounts, or those named, once",
+		Long: `Pull all accounts, or those named, once, and exit.
+
+On a terminal one live line shows the progress, and a table tells at the end
+what the server has and what the archive has. Elsewhere a run that succeeds
+says nothing, as cron likes it; one that takes longer writes a line every 30
+seconds. An account that another process is pulling is passed over.
+
+Exit codes: 0 everything is archived; 69 an account failed for good; 74 the
+local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
+130 and 143 interrupted, with the progress kept.`,
+		ValidArgsFunction: a.completeAccounts,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if ifLocked != "skip" && ifLocked != "fail" {
+				return usage("--if-locked=%s is not known; write skip or fail", ifLocked)
+			}
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			if err := checkAccounts(cfg, args); err != nil {
+				return err
+			}
+			return a.pullOnce(cmd, cfg, args, quiet, ifLocked == "fail")
+		},
+	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no progress and no table, also on a terminal")
+	cmd.Flags().StringVar(&ifLocked, "if-locked", ifLocked, "when another process has the account: `skip` it, or fail with 75")
+	return cmd
+}
+
+// pullOnce makes the passes and tells how they went.
+func (a *app) pullOnce(cmd *cobra.Command, cfg *config.Config, accounts []string, quiet, lockedFails bool) error {
+	live := !quiet && isTerminal(a.stderr)
+	out := io.Writer(a.stderr)
+	var observe func(string) pull.Observer
+	done := func() {}
+	if !quiet {
+		p := newProgress(a.stderr, live)
+		out, done = p, p.Close
+		observe = func(account string) pull.Observer { return p.observe(account) }
+	}
+	log, err := a.logger(out)
+	if err != nil {
+		return err
+	}
+	outcomes := daemon.Once(cmd.Context(), daemon.Options{Config: cfg, Accounts: accounts, Observe: observe, Log: log})
+	done()
+
+	if live {
+		writeOutcomes(a.stderr, outcomes)
+	}
+	return a.judge(outcomes, lockedFails)
+}
+
+// judge complains about what failed and chooses the exit code.
+func (a *app) judge(outcomes []daemon.Outcome, lockedFails bool) error {
+	var codes []int
+	for _, o := range outcomes {
+		switch {
+		case o.Locked != nil && lockedFails:
+			a.explain(o.Account, o.Locked)
+			codes = append(codes, exitTemporary)
+		case o.Err != nil:
+			a.explain(o.Account, o.Err)
+			codes = append(codes, codeOf(o.Err))
+		}
+	}
+	code := worst(codes)
+	switch {
+	case code == exitOK:
+		return nil
+	case a.signal == syscall.SIGINT:
+		code = exitInterrupt
+	case a.signal == syscall.SIGTERM:
+		code = exitTerminate
+	}
+	return &exitError{code: code}
+}
+
+// writeOutcomes writes a table of all mailboxes and a verdict for each
+// account.
+func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
+	t := newTable(w, "ACCOUNT", "MAILBOX", "SERVER", "ARCHIVED", "NEW", "MISSING")
+	for _, o := range outcomes {
+		for _, m := range o.Result.Mailboxes {
+			t.row(o.Account, printable(string(m.Mailbox)), grouped(m.Server), grouped(m.Archived), grouped(m.New), grouped(m.Missing))
+		}
+	}
+	t.flush()
+	for _, o := range outcomes {
+		fmt.Fprintln(w, verdict(o))
+	}
+}
+
+// verdict says in one line how an account fared.
+func verdict(o daemon.Outcome) string {
+	if o.Locked != nil {
+		return fmt.Sprintf("%s: passed over, %v", o.Account, o.Locked)
+	}
+	var server, archived, gone int
+	for _, m := range o.Result.Mailboxes {
+		server += m.Server
+		archived += m.Archived
+		gone += m.Gone
+	}
+	text := fmt.Sprintf("%s: server %s, archived %s, missing %s; %s new, %s in %s",
+		o.Account, grouped(server), grouped(archived), grouped(o.Result.Missing),
+		grouped(o.Result.New), size(o.Result.Bytes), took(o.Result.End.Sub(o.Result.Start)))
+	if gone > 0 {
+		text += fmt.Sprintf("; %s gone from the server meanwhile", grouped(gone))
+	}
+	return text
+}
+
+// checkAccounts refuses names that the configuration does not have.
+func checkAccounts(cfg *config.Config, names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.Name == name }) {
+			return usage("there is no account %q; the configuration has %s", name, accountNames(cfg))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mailpull/pkg/checkpoint"
+	"mailpull/pkg/config"
+	"mailpull/pkg/durable"
+	"mailpull/pkg/mail"
+)
+
+// accountAnswer is one account in the JSON answer of status.
+type accountAnswer struct {
+	Account      string          `json:"account"`
+	Source       string          `json:"source"`
+	State        string          `json:"state"` // ok, incomplete, failed, new, unreadable
+	Mailboxes    []mailboxStatus `json:"mailboxes"`
+	Messages     int             `json:"messages"`
+	LastComplete *time.Time      `json:"last_complete_pass,omitempty"`
+	LastPass     *time.Time      `json:"last_pass,omitempty"`
+	LastError    string          `json:"last_error,omitempty"`
+	ErrorClass   string          `json:"error_class,omitempty"`
+	NextStep     string          `json:"next_step"`
+}
+
+type mailboxStatus struct {
+	Name     string `json:"name"`
+	Messages int    `json:"messages"`
+	Complete bool   `json:"complete"`
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status [ACCOUNT...]",
+		Short: "Show what the checkpoints say, without asking any server",
+		Long: `Show what the checkpoints say of each account: mailboxes, messages, the last
+complete pass, the last error and what to do about it. No server is asked, and
+nothing is changed.`,
+		ValidArgsFunction: a.completeAccounts,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			if err := checkAccounts(cfg, args); err != nil {
+				return err
+			}
+			return a.showStatus(cfg, args, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// showStatus prints the status of the accounts named, or of all.
+func (a *app) showStatus(cfg *config.Config, names []string, asJSON bool) error {
+	wanted := make(map[string]bool)
+	for _, name := range names {
+		wanted[name] = true
+	}
+	var answers []accountAnswer
+	unreadable := false
+	for _, account := range cfg.Accounts {
+		if len(names) > 0 && !wanted[account.Name] {
+			continue
+		}
+		answer := statusOf(cfg, account)
+		unreadable = unreadable || answer.State == "unreadable"
+		answers = append(answers, answer)
+	}
+	var err error
+	if asJSON {
+		err = writeJSON(a.stdout, struct {
+			SchemaVersion int             `json:"schema_version"`
+			Accounts      []accountAnswer `json:"accounts"`
+		}{schemaVersion, answers})
+	} else {
+		a.writeStatus(answers)
+	}
+	if err == nil && unreadable {
+		return &exitError{code: exitIO}
+	}
+	return err
+}
+
+// statusOf reads one account's checkpoint.
+func statusOf(cfg *config.Config, account config.Account) accountAnswer {
+	answer := accountAnswer{Account: account.Name, Source: string(account.Protocol), Mailboxes: []mailboxStatus{}}
+	summary, err := readCheckpoint(filepath.Join(cfg.State, account.Name), account.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		answer.State = "new"
+		answer.NextStep = "run: mailpull run " + account.Name
+		return answer
+	case err != nil:
+		answer.State = "unreadable"
+		answer.LastError, answer.ErrorClass = err.Error(), string(mail.ErrorClass(err))
+		answer.NextStep = mail.ErrorHint(err)
+		return answer
+	}
+	for _, m := range summary.Mailboxes {
+		answer.Mailboxes = append(answer.Mailboxes, mailboxStatus{string(m.Name), m.Seen, m.Complete})
+		answer.Messages += m.Seen
+	}
+	if summary.LastComplete != nil {
+		answer.LastComplete = &summary.LastComplete.End
+	}
+	answer.State, answer.NextStep = "new", "run: mailpull run "+account.Name
+	if last := summary.LastPass; last != nil {
+		answer.LastPass = &last.End
+		answer.judge(*last)
+	}
+	return answer
+}
+
+// judge tells the state from the last pass.
+func (answer *accountAnswer) judge(last mail.Pass) {
+	switch {
+	case last.Complete:
+		answer.State, answer.NextStep = "ok", "nothing to do"
+		return
+	case last.Missing > 0:
+		answer.State = "incomplete"
+	default:
+		answer.State = "failed"
+	}
+	answer.LastError, answer.ErrorClass = last.Error, string(last.Class)
+	answer.NextStep = last.Hint
+	if answer.NextStep == "" {
+		answer.NextStep = "run again: mailpull run " + answer.Account
+	}
+}
+
+func readCheckpoint(path, account string) (*checkpoint.Summary, error) {
+	dir, err := durable.OpenDir(path)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close() // it was only read
+	return checkpoint.Read(dir, account)
+}
+
+// writeStatus writes a table, and below it what needs attention.
+func (a *app) writeStatus(answers []accountAnswer) {
+	now := time.Now()
+	t := newTable(a.stdout, "ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "LAST COMPLETE PASS")
+	for _, s := range answers {
+		complete := "never"
+		if s.LastComplete != nil {
+			complete = fmt.Sprintf("%s (%s)", s.LastComplete.Local().Format("2006-01-02 15:04"), ago(*s.LastComplete, now))
+		}
+		t.row(s.Account, s.Source, s.State, grouped(len(s.Mailboxes)), grouped(s.Messages), complete)
+	}
+	t.flush()
+	for _, s := range answers {
+		if s.State == "ok" {
+			continue
+		}
+		fmt.Fprintln(a.stdout)
+		if s.LastError != "" {
+			fmt.Fprintf(a.stdout, "%s: %s\n", s.Account, s.LastError)
+		}
+		for _, m := range s.Mailboxes {
+			if !m.Complete {
+				fmt.Fprintf(a.stdout, "%s: %s is not complete\n", s.Account, printable(m.Name))
+			}
+		}
+		fmt.Fprintf(a.stdout, "%s: next: %s\n", s.Account, s.NextStep)
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// table lines up columns. Numbers stand to the right, the rest to the left.
+type table struct {
+	w    io.Writer
+	rows [][]string
+}
+
+func newTable(w io.Writer, head ...string) *table { return &table{w: w, rows: [][]string{head}} }
+
+func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+
+// flush writes the table, unless it has no row but the head.
+func (t *table) flush() {
+	if len(t.rows) < 2 {
+		return
+	}
+	widths := make([]int, len(t.rows[0]))
+	number := make([]bool, len(widths))
+	for i := range widths {
+		number[i] = true
+		for r, row := range t.rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+			if r > 0 && strings.Trim(row[i], "0123456789,-") != "" {
+				number[i] = false
+			}
+		}
+	}
+	for _, row := range t.rows {
+		var b strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if number[i] {
+				cell = pad + cell
+			} else {
+				cell += pad
+			}
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			b.WriteString(cell)
+		}
+		fmt.Fprintln(t.w, strings.TrimRight(b.String(), " "))
+	}
+}
+
+// printable writes a name that came from a server so that it cannot do
+// anything to a terminal.
+func printable(name string) string {
+	for _, r := range name {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
+}
+
+// took writes a duration with two or three digits.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+// ago says how long ago something was.
+func ago(t, now time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := now.Sub(t)
+	if d < 2*time.Second {
+		return "just now"
+	}
+	return roughly(d) + " ago"
+}

@@ -1,0 +1,434 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"mailpull/pkg/mail"
+)
+
+// diskWith is a disk whose checkpoint holds data, all of it flushed.
+func diskWith(data []byte) *memDisk {
+	d := newMemDisk()
+	d.names[fileName] = &memFile{data: slices.Clone(data), synced: slices.Clone(data)}
+	d.durable[fileName] = d.names[fileName]
+	return d
+}
+
+// lineAt returns the number of the line that the byte is in.
+func lineAt(data []byte, i int) int { return 1 + bytes.Count(data[:i], []byte("\n")) }
+
+func TestCutAtEveryByte(t *testing.T) {
+	t.Parallel()
+	data, states := livedFile(t)
+	for n := range len(data) {
+		d := diskWith(data[:n])
+		f, err := Open(options(d))
+		groups := wholeGroups(data[:n])
+		switch {
+		case n > 0 && groups == 0: // the folded part was flushed before it got its name
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("cut at %d: %v, want it refused", n, err)
+			}
+		case err != nil:
+			t.Fatalf("cut at %d: %v", n, err)
+		case dump(f.state) != states[max(groups-1, 0)]:
+			t.Fatalf("cut at %d: got\n%s\nwant group %d:\n%s", n, dump(f.state), groups, states[max(groups-1, 0)])
+		default:
+			goesOn(t, f, d)
+		}
+	}
+}
+
+// wholeGroups counts the commit lines that have their end.
+func wholeGroups(data []byte) (n int) {
+	for l := range bytes.Lines(data) {
+		if bytes.HasPrefix(l, []byte("commit ")) && bytes.HasSuffix(l, []byte("\n")) {
+			n++
+		}
+	}
+	return n
+}
+
+// goesOn checks that what is committed after a recovery is found again.
+func goesOn(t *testing.T, f *File, d *memDisk) {
+	t.Helper()
+	check(t, f.Commit(uidRefs("after", 1, 77)))
+	again := mustOpen(t, d)
+	if dump(again.state) != dump(f.state) {
+		t.Fatalf("reopened:\n%s\nwant:\n%s", dump(again.state), dump(f.state))
+	}
+}
+
+func TestEveryBitFlip(t *testing.T) {
+	t.Parallel()
+	data, states := livedFile(t)
+	lastGroup := bytes.LastIndex(data[:len(data)-1], []byte("\ncommit "))
+	lastGroup = bytes.LastIndex(data[:lastGroup], []byte("\ncommit "))
+	lastGroup += 1 + bytes.IndexByte(data[lastGroup+1:], '\n') // the LF that ends the last but one
+	refused, dropped := 0, 0
+	for i := range data {
+		for bit := range 8 {
+			flipped := slices.Clone(data)
+			flipped[i] ^= 1 << bit
+			f, err := Open(options(diskWith(flipped)))
+			switch {
+			case errors.Is(err, ErrDamaged):
+				refused++
+				if i > lastGroup {
+					t.Fatalf("byte %d bit %d: the last group's damage is refused: %v", i, bit, err)
+				}
+				if want := fmt.Sprintf("line %d: ", lineAt(data, i)); !strings.Contains(err.Error(), want) {
+					t.Fatalf("byte %d bit %d: %v, want %q in it", i, bit, err, want)
+				}
+			case err != nil:
+				t.Fatalf("byte %d bit %d: %v", i, bit, err)
+			case dump(f.state) != states[len(states)-2] || i <= lastGroup:
+				t.Fatalf("byte %d bit %d: got\n%s", i, bit, dump(f.state))
+			default:
+				dropped++
+			}
+		}
+	}
+	if refused+dropped != 8*len(data) || dropped == 0 {
+		t.Errorf("%d bytes: %d refused, %d dropped", len(data), refused, dropped)
+	}
+}
+
+// run opens the disk and lives on it until a call fails. It returns what the
+// checkpoint said when a call last returned nil.
+func run(d *memDisk) (acked string, started bool) {
+	f, err := Open(options(d))
+	if err != nil {
+		return "", false
+	}
+	acked = dump(f.state)
+	for i, step := range life {
+		err := step(f)
+		if i != 5 && err != nil {
+			return acked, true
+		}
+		if i != 5 {
+			acked = dump(f.state)
+		}
+	}
+	return acked, true
+}
+
+func TestKillAtEveryOperation(t *testing.T) {
+	t.Parallel()
+	clean := newMemDisk()
+	live(t, mustOpen(t, clean))
+	_, states := livedFile(t)
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for op := 1; op <= clean.ops; op++ {
+		d := newMemDisk()
+		d.failAt, d.dead = op, true
+		acked, started := run(d)
+		after := []*memDisk{d.revived()}
+		for range 60 {
+			after = append(after, d.cut(rnd))
+		}
+		for i, next := range after {
+			where := fmt.Sprintf("killed at %d (%s), disk %d", op, clean.log[op-1], i)
+			f, err := Open(options(next))
+			if err != nil {
+				t.Fatalf("%s: %v", where, err)
+			}
+			atLeast(t, where, states, dump(f.state), acked, started)
+			goesOn(t, f, next)
+			for range 8 {
+				if got := dump(mustOpen(t, next.cut(rnd)).state); got != dump(f.state) {
+					t.Fatalf("%s, power cut after the next commit: got\n%s\nwant\n%s", where, got, dump(f.state))
+				}
+			}
+		}
+	}
+}
+
+// atLeast checks that got is one of the states, and none before acked.
+func atLeast(t *testing.T, where string, states []string, got, acked string, started bool) {
+	t.Helper()
+	i := slices.Index(states, got)
+	if i < 0 {
+		t.Fatalf("%s: no state that ever was:\n%s", where, got)
+	}
+	if started && i < slices.Index(states, acked) {
+		t.Fatalf("%s: lost what was durable; got\n%s\nwant\n%s", where, got, acked)
+	}
+}
+
+// TestFoldKilled folds a file large enough and dies at each operation.
+func TestFoldKilled(t *testing.T) {
+	t.Parallel()
+	data, states := livedFile(t)
+	want := states[len(states)-1]
+	edited := slices.Clone(data)
+	copy(edited[len(edited)-1-sumLen:], byHand) // Open folds a file edited by hand
+	rnd := rand.New(rand.NewPCG(3, 4))
+	clean := diskWith(edited)
+	mustOpen(t, clean)
+	if bytes.Contains(clean.names[fileName].data, []byte(byHand)) {
+		t.Fatal("the file was not folded")
+	}
+	for op := 1; op <= clean.ops; op++ {
+		for _, dead := range []bool{true, false} {
+			d := diskWith(edited)
+			d.failAt, d.dead = op, dead
+			_, err := Open(options(d))
+			if err == nil && clean.log[op-1] != "append" {
+				t.Errorf("operation %d (%s) failed and Open did not", op, clean.log[op-1])
+			}
+			for _, next := range []*memDisk{d.revived(), d.cut(rnd), d.cut(rnd), d.cut(rnd)} {
+				f := mustOpen(t, next)
+				if got := dump(f.state); got != want {
+					t.Fatalf("operation %d (%s): got\n%s\nwant\n%s", op, clean.log[op-1], got, want)
+				}
+				if next.names[tempName] != nil {
+					t.Fatalf("operation %d: the temporary file is still there", op)
+				}
+				goesOn(t, f, next)
+			}
+		}
+	}
+}
+
+// TestDeadAfterError fails each operation once; the disk is fine afterwards.
+func TestDeadAfterError(t *testing.T) {
+	t.Parallel()
+	clean := newMemDisk()
+	mustOpen(t, clean)
+	opened := clean.ops
+	for op := opened + 1; op <= opened+2; op++ { // the write and the flush
+		d := newMemDisk()
+		d.failAt = op
+		f := mustOpen(t, d)
+		err := f.Commit(uidRefs("INBOX", 7, 1))
+		if !errors.Is(err, errIO) || mail.ErrorClass(err) != mail.ClassDisk {
+			t.Fatalf("Commit: %v, want %v", err, errIO)
+		}
+		before := len(d.log)
+		for what, again := range map[string]error{
+			"Commit":   f.Commit(uidRefs("INBOX", 7, 1)),
+			"Complete": f.Complete("INBOX", mail.Status{Validity: 7}, 1),
+			"Reset":    f.Reset("INBOX", 8),
+			"EndPass":  f.EndPass(mail.Pass{}),
+		} {
+			if !errors.Is(again, errIO) {
+				t.Errorf("%s after an error: %v", what, again)
+			}
+		}
+		if got := d.log[before:]; len(got) > 0 {
+			t.Errorf("a dead file did %v", got)
+		}
+		if known, _ := f.Known("INBOX"); known.Seen != 0 {
+			t.Errorf("a dead file claims %d messages", known.Seen)
+		}
+		// The kernel shows what it could not write until the power is cut.
+		if known, _ := mustOpen(t, d).Known("INBOX"); known.Seen != 0 {
+			t.Error("what was not flushed is read again")
+		}
+	}
+}
+
+func TestFoldWhenDue(t *testing.T) {
+	t.Parallel()
+	d := newMemDisk()
+	f := mustOpen(t, d)
+	largest, folds := int64(0), 0
+	for n := range mail.UID(20_000) {
+		check(t, f.Commit(uidRefs("INBOX", 7, 2*n+1)))
+		if n%100 == 99 {
+			before := f.size
+			check(t, f.EndPass(mail.Pass{}))
+			if f.size < before {
+				folds++
+			}
+			largest = max(largest, f.size-f.folded-foldRatio*f.folded)
+		}
+	}
+	if folds == 0 || folds > 20 || largest > foldMin {
+		t.Errorf("%d folds, %d bytes above the ratio", folds, largest)
+	}
+	if got, want := dump(mustOpen(t, d).state), dump(f.state); got != want {
+		t.Error("the state changed")
+	}
+}
+
+// TestFullDisk cannot fold, and goes on with the old file.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	for _, failing := range []string{"create", "write", "sync"} {
+		d := newMemDisk()
+		f := mustOpen(t, d)
+		grow(t, f)
+		trial := d.revived() // tells which operation it is
+		check(t, mustOpen(t, trial).Close())
+		d.failAt = d.ops + 2 + opAfter(trial.log, "create", failing)
+		check(t, f.EndPass(pass(1, true, "")))
+		if len(d.log) < d.failAt || d.log[d.failAt-1] != failing {
+			t.Fatalf("not %s failed: %v", failing, d.log[d.failAt-3:])
+		}
+		if d.names[tempName] != nil {
+			t.Errorf("%s: the temporary file was left", failing)
+		}
+		check(t, f.Commit(uidRefs("INBOX", 7, 4_000_001)))
+		goesOn(t, f, d)
+	}
+}
+
+// grow appends until the file is worth folding.
+func grow(t *testing.T, f *File) {
+	t.Helper()
+	uids := make([]mail.UID, 512)
+	for n := mail.UID(0); f.size <= 2*foldMin; n++ {
+		for i := range uids {
+			uids[i] = 3 + 2*(n*512+mail.UID(i))
+		}
+		check(t, f.Commit(uidRefs("INBOX", 7, uids...)))
+	}
+}
+
+// opAfter returns how many operations from the first one on, itself counted,
+// the second one comes.
+func opAfter(log []string, first, second string) int {
+	from := slices.Index(log, first)
+	return 1 + slices.Index(log[from:], second)
+}
+
+// file makes a checkpoint of records without checksums.
+func file(records ...string) []byte {
+	var b []byte
+	for _, r := range records {
+		start := len(b)
+		b = seal(append(b, r...), start)
+	}
+	return b
+}
+
+const head = `mailpull checkpoint 1 account "work" source "imap"`
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+		is   error
+	}{
+		"newer version": {file(`mailpull checkpoint 2 something else`, "commit 0"),
+			`checkpoint "work": the file has format version 2, this program knows version 1`, ErrVersion},
+		"other account": {file(`mailpull checkpoint 1 account "home" source "imap"`, "commit 0"),
+			`checkpoint "work": the file is of account "home", not "work"`, ErrMismatch},
+		"other source": {file(`mailpull checkpoint 1 account "work" source "pop3"`, "commit 0"),
+			`checkpoint "work": the file is of source "pop3", not "imap"`, ErrMismatch},
+		"other file": {[]byte("From alice@example.com\n"),
+			`checkpoint "work": line 1: checksum does not match`, ErrDamaged},
+		"zeros": {make([]byte, 10_000),
+			`checkpoint "work": line 1: the line has no end`, ErrDamaged},
+		"no commit": {file(head),
+			`checkpoint "work": line 1: the file ends before its first commit line`, ErrDamaged},
+		"unknown record": {file(head, `mailbox 1 "a" validity 7`, "Q 1", "commit 0"),
+			`checkpoint "work": line 3: unknown record "Q"`, ErrDamaged},
+		"empty line": {slices.Concat(file(head, "commit 0"), []byte("\n"), file("commit 1", "commit 2")),
+			`checkpoint "work": line 3: checksum does not match`, ErrDamaged},
+		"missing group": {file(head, "commit 0", "commit 2"),
+			`checkpoint "work": line 3: commit 2 follows commit 0`, ErrDamaged},
+		"unknown mailbox": {file(head, "seen 4 1:5", "commit 0"),
+			`checkpoint "work": line 2: there is no mailbox 4 above this line`, ErrDamaged},
+		"number twice": {file(head, `mailbox 1 "a" validity 7`, `mailbox 1 "b" validity 7`, "commit 0"),
+			`checkpoint "work": line 3: there is a mailbox 1 already`, ErrDamaged},
+		"name twice": {file(head, `mailbox 1 "a" validity 7`, `mailbox 2 "a" validity 7`, "commit 0"),
+			`checkpoint "work": line 3: mailbox "a" has a number already`, ErrDamaged},
+		"too much": {file(head, `mailbox 1 "a" validity 7 extra`, "commit 0"),
+			`checkpoint "work": line 2: "extra" is too much`, ErrDamaged},
+		"too little": {file(head, `mailbox 1 "a" validity`, "commit 0"),
+			`checkpoint "work": line 2: the line ends too early`, ErrDamaged},
+		"no quotes": {file(head, `mailbox 1 a validity 7`, "commit 0"),
+			`checkpoint "work": line 2: "a validity 7" does not begin with a quoted string`, ErrDamaged},
+		"uid zero": {file(head, `mailbox 1 "a" validity 7`, "seen 1 0:5", "commit 0"),
+			`checkpoint "work": line 3: "0:5" is no set of uids`, ErrDamaged},
+		"long line": {slices.Concat(file(head, strings.Repeat("x", maxLine)), file("commit 0")),
+			`checkpoint "work": line 2: the line has no end`, ErrDamaged},
+		"damaged behind an earlier commit": {slices.Concat(file(head, "commit 0", "commit 1"), []byte("commit 2 00000000\nxx\n"), file("commit 3")),
+			`checkpoint "work": line 4: checksum does not match`, ErrDamaged},
+		"damaged before an interrupted append": {slices.Concat(file(head, "commit 0"), []byte("seen\n"), file("commit 1"), []byte("se")),
+			`checkpoint "work": line 3: checksum does not match`, ErrDamaged},
+	} {
+		d := diskWith(c.data)
+		_, err := Open(options(d))
+		if err == nil || err.Error() != c.want || !errors.Is(err, c.is) {
+			t.Errorf("%s: got  %v\nwant %s", name, err, c.want)
+			continue
+		}
+		if mail.ErrorRetry(err) != mail.RetryNever || mail.ErrorClass(err) != mail.ClassDisk || !strings.Contains(mail.ErrorHint(err), "/state/work/checkpoint") {
+			t.Errorf("%s: retry %d, class %s, hint %q", name, mail.ErrorRetry(err), mail.ErrorClass(err), mail.ErrorHint(err))
+		}
+		if !bytes.Equal(d.names[fileName].data, c.data) {
+			t.Errorf("%s: the file was changed", name)
+		}
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	t.Parallel()
+	box := `mailbox 1 "a" validity 7`
+	whole := file(head, box, "seen 1 1", "commit 5", "seen 1 2", "commit 6")
+	hand := []byte("seen 1 9:8,3 --------\n")
+	want := "mailbox 1 \"a\" validity 7\nseen 1 1:2\n"
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"as written":        {whole, want},
+		"edited with CRLF":  {bytes.ReplaceAll(whole, []byte("\n"), []byte("\r\n")), want},
+		"zeros at the end":  {append(slices.Clone(whole), make([]byte, 3*maxLine)...), want},
+		"lines at the end":  {append(slices.Clone(whole), "\n\n \n"...), want},
+		"zeros in a group":  {slices.Concat(whole, make([]byte, 100), file("seen 1 7", "commit 7")), want},
+		"empty":             {nil, ""},
+		"edited by hand":    {slices.Concat(file(head, box), hand, file("commit 1")), "mailbox 1 \"a\" validity 7\nseen 1 3,8:9\n"},
+		"uidl twice":        {file(head, box, `uidl 1 5 "x"`, `uidl 1 9 "x"`, "commit 1"), "mailbox 1 \"a\" validity 7\nuidl 1 5 \"x\"\n"},
+		"edited and folded": {slices.Concat([]byte(head+" --------\n"), file("commit 1")), ""},
+	} {
+		d := diskWith(c.data)
+		var log bytes.Buffer
+		o := options(d)
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		f, err := Open(o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := dump(f.state); got != c.want {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, c.want)
+		}
+		if wantLog := strings.Contains(name, " end") || strings.Contains(name, "zeros") || name == "empty"; wantLog != (log.Len() > 0) {
+			t.Errorf("%s: log %q", name, log.String())
+		}
+		if bytes.Contains(d.names[fileName].data, []byte(byHand)) {
+			t.Errorf("%s: a line is still without its checksum", name)
+		}
+		goesOn(t, f, d)
+	}
+}
+
+// TestExample reads the example of the package comment.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("doc.go")
+	check(t, err)
+	_, example, _ := strings.Cut(string(doc), "//\tmailpull checkpoint")
+	example, _, _ = strings.Cut("//\tmailpull checkpoint"+example, "//\n")
+	data := strings.ReplaceAll(example, "//\t", "")
+	f, err := Open(options(diskWith([]byte(data))))
+	check(t, err)
+	if known, _ := f.Known("INBOX"); known.Seen != 509 || known.Validity != 7 {
+		t.Errorf("got %+v of\n%s", known, data)
+	}
+}

@@ -1,0 +1,67 @@
+// Package checkpoint keeps an account's record of what was delivered: which
+// messages of which mailbox are in the archive, which mailboxes were complete
+// at which state of the server, and how the last passes ended.
+//
+// The one thing to know: the record is a memory, not a truth. The archive
+// knows by key what it holds, so a checkpoint that lost its last lines, or
+// was deleted, repeats work and never a message. A checkpoint that claims too
+// much would lose mail; therefore nothing is guessed, and a file that is
+// damaged anywhere but at its end is refused.
+//
+// # Format
+//
+// The file is ASCII text, one record per line, made to be read with a pager
+// and repaired with an editor:
+//
+//	mailpull checkpoint 1 account "work" source "imap" 5f55b505
+//	mailbox 1 "INBOX" validity 7 aec25cec
+//	seen 1 1:500,502 a8d85ff0
+//	complete 1 uidnext 503 messages 501 modseq 0 size -1 listed 501 3bff5967
+//	commit 12 c6d11004
+//	seen 1 503:510 7aaff204
+//	commit 13 d5738873
+//
+// Every line ends in a space, the CRC-32C (Castagnoli) of all the line's
+// bytes before it in eight lower-case hexadecimal digits, and LF. Who edits a
+// line by hand writes -------- in place of the checksum; it is computed when
+// the file is opened next. A CR before the LF is overlooked, because some
+// editors add it.
+//
+// Names, UIDLs and texts are quoted as Go string literals with everything but
+// printable ASCII escaped, so that any bytes survive.
+//
+// The first line names the format's version, the account and the source. It
+// keeps its form and its checksum in every version; a version that this
+// program does not know is refused.
+//
+//	mailbox NUMBER NAME validity N
+//	    gives a mailbox the number by which later lines name it.
+//	seen NUMBER UIDS
+//	    these UIDs are delivered; a sequence-set (RFC 9051) without "*".
+//	uidl NUMBER TIME UIDL
+//	    this UIDL is delivered; it was first seen at TIME, in Unix seconds.
+//	complete NUMBER uidnext N messages N modseq N size N listed N
+//	    nothing was missing when the server's status was this and it listed
+//	    so many messages. A later seen or uidl line of the mailbox ends it.
+//	reset NUMBER validity N was N
+//	    the server's refs no longer mean what they did: nothing is seen,
+//	    nothing complete, and messages are matched until the next complete.
+//	pass START END complete|incomplete new N bytes N missing N class S error S hint S
+//	    how a pass ended; times are RFC 3339 in UTC.
+//	commit N
+//	    ends a group; the numbers count up by one from group to group.
+//
+// # Groups
+//
+// What one call made durable is a group, ended by its commit line and written
+// with one write. The first group is the folded part: the state of an earlier
+// moment, flushed before the file got its name, so it is whole or the file is
+// damaged. All later groups were appended. Only the last of them can be
+// unfinished, since a group is flushed before the next is written; when it
+// lacks its commit line or holds a bad line it is dropped. A bad line that is
+// followed by the commit of a later group is damage.
+//
+// When the appended groups outgrow the folded part the file is folded: the
+// state is written to checkpoint.tmp, flushed, renamed over the file, and the
+// directory is flushed. A crash leaves the old file or the new one.
+package checkpoint

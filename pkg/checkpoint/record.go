@@ -1,0 +1,237 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"mailpull/pkg/mail"
+)
+
+// formatVersion is the version in the header that this program reads and
+// writes.
+const formatVersion = 1
+
+// commitWord begins the line that ends a group.
+const commitWord = "commit"
+
+// record is one line's meaning. Writing and reading go through the same
+// apply, so that what is in memory is what the next Open will find.
+type record interface {
+	// text appends the record without its checksum.
+	text(b []byte) []byte
+
+	// apply changes the state, or says why the record cannot follow what
+	// stands before it.
+	apply(s *state) error
+}
+
+type (
+	mailboxRecord struct {
+		number   int
+		name     mail.MailboxName
+		validity mail.UIDValidity
+	}
+	resetRecord struct {
+		number        int
+		validity, was mail.UIDValidity
+	}
+	seenRecord struct {
+		number int
+		uids   mail.UIDSet
+	}
+	uidlRecord struct {
+		number int
+		first  int64 // Unix seconds
+		uidl   mail.UIDL
+	}
+	completeRecord struct {
+		number int
+		status mail.Status // without UIDVALIDITY, which is the mailbox's
+		listed int
+	}
+	passRecord struct{ pass mail.Pass }
+)
+
+// line appends a record's whole line.
+func line(b []byte, r record) []byte {
+	start := len(b)
+	return seal(r.text(b), start)
+}
+
+// commitLine appends the line that ends group number seq.
+func commitLine(b []byte, seq uint64) []byte {
+	start := len(b)
+	return seal(fmt.Appendf(b, "%s %d", commitWord, seq), start)
+}
+
+func (r mailboxRecord) text(b []byte) []byte {
+	b = fmt.Appendf(b, "mailbox %d ", r.number)
+	b = strconv.AppendQuoteToASCII(b, string(r.name))
+	return fmt.Appendf(b, " validity %d", r.validity)
+}
+
+func (r resetRecord) text(b []byte) []byte {
+	return fmt.Appendf(b, "reset %d validity %d was %d", r.number, r.validity, r.was)
+}
+
+func (r seenRecord) text(b []byte) []byte {
+	return fmt.Appendf(b, "seen %d %s", r.number, r.uids)
+}
+
+func (r uidlRecord) text(b []byte) []byte {
+	b = fmt.Appendf(b, "uidl %d %d ", r.number, r.first)
+	return strconv.AppendQuoteToASCII(b, string(r.uidl))
+}
+
+func (r completeRecord) text(b []byte) []byte {
+	return fmt.Appendf(b, "complete %d uidnext %d messages %d modseq %d size %d listed %d",
+		r.number, r.status.UIDNext, r.status.Messages, r.status.ModSeq, r.status.Size, r.listed)
+}
+
+func (r passRecord) text(b []byte) []byte {
+	p := r.pass
+	b = append(b, "pass "...)
+	b = p.Start.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, ' ')
+	b = p.End.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, ' ')
+	b = append(b, outcome(p.Complete)...)
+	b = fmt.Appendf(b, " new %d bytes %d missing %d class ", p.New, p.Bytes, p.Missing)
+	b = strconv.AppendQuoteToASCII(b, string(p.Class))
+	b = append(b, " error "...)
+	b = strconv.AppendQuoteToASCII(b, p.Error)
+	b = append(b, " hint "...)
+	return strconv.AppendQuoteToASCII(b, p.Hint)
+}
+
+func outcome(complete bool) string {
+	if complete {
+		return "complete"
+	}
+	return "incomplete"
+}
+
+// parseRecord reads what text wrote.
+func parseRecord(text string) (record, error) {
+	f := &fields{rest: text}
+	var r record
+	switch kind := f.word(); kind {
+	case "mailbox":
+		r = parseMailbox(f)
+	case "reset":
+		r = parseReset(f)
+	case "seen":
+		r = seenRecord{number: f.count(), uids: f.uids()}
+	case "uidl":
+		r = uidlRecord{number: f.count(), first: f.int(), uidl: mail.UIDL(f.quoted())}
+	case "complete":
+		r = parseComplete(f)
+	case "pass":
+		r = parsePass(f)
+	default:
+		f.fail("unknown record %q", clip(kind))
+	}
+	return r, f.end()
+}
+
+func parseMailbox(f *fields) record {
+	var r mailboxRecord
+	r.number = f.count()
+	r.name = mail.MailboxName(f.quoted())
+	f.label("validity")
+	r.validity = mail.UIDValidity(f.uint(32))
+	return r
+}
+
+func parseReset(f *fields) record {
+	var r resetRecord
+	r.number = f.count()
+	f.label("validity")
+	r.validity = mail.UIDValidity(f.uint(32))
+	f.label("was")
+	r.was = mail.UIDValidity(f.uint(32))
+	return r
+}
+
+func parseComplete(f *fields) record {
+	var r completeRecord
+	r.number = f.count()
+	f.label("uidnext")
+	r.status.UIDNext = mail.UID(f.uint(32))
+	f.label("messages")
+	r.status.Messages = f.count()
+	f.label("modseq")
+	r.status.ModSeq = f.uint(64)
+	f.label("size")
+	r.status.Size = f.int()
+	f.label("listed")
+	r.listed = f.count()
+	return r
+}
+
+func parsePass(f *fields) record {
+	var p mail.Pass
+	p.Start = f.time()
+	p.End = f.time()
+	switch word := f.word(); word {
+	case outcome(true):
+		p.Complete = true
+	case outcome(false):
+	default:
+		f.fail("%q is no outcome of a pass", clip(word))
+	}
+	f.label("new")
+	p.New = f.count()
+	f.label("bytes")
+	p.Bytes = f.int()
+	f.label("missing")
+	p.Missing = f.count()
+	f.label("class")
+	p.Class = mail.Class(f.quoted())
+	f.label("error")
+	p.Error = f.quoted()
+	f.label("hint")
+	p.Hint = f.quoted()
+	return passRecord{p}
+}
+
+// header is the first line's meaning.
+type header struct{ account, source string }
+
+// headerLine appends the header's whole line.
+func headerLine(b []byte, h header) []byte {
+	start := len(b)
+	b = fmt.Appendf(b, "mailpull checkpoint %d account ", formatVersion)
+	b = strconv.AppendQuoteToASCII(b, h.account)
+	b = append(b, " source "...)
+	b = strconv.AppendQuoteToASCII(b, h.source)
+	return seal(b, start)
+}
+
+// parseHeader reads a header without its checksum. The version is asked
+// first: what follows it may differ in another one.
+func parseHeader(text string) (header, error) {
+	f := &fields{rest: text}
+	f.label("mailpull")
+	f.label("checkpoint")
+	version := f.uint(64)
+	if f.err == nil && version != formatVersion {
+		return header{}, &versionError{version}
+	}
+	f.label("account")
+	account := f.quoted()
+	f.label("source")
+	source := f.quoted()
+	return header{account, source}, f.end()
+}
+
+// parseCommit returns a commit line's number; ok is false for other records.
+func parseCommit(text []byte) (seq uint64, ok bool, err error) {
+	if len(text) <= len(commitWord) || string(text[:len(commitWord)+1]) != commitWord+" " {
+		return 0, false, nil
+	}
+	f := &fields{rest: string(text[len(commitWord)+1:])}
+	seq = f.uint(64)
+	return seq, true, f.end()
+}

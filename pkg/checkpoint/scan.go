@@ -1,0 +1,185 @@
+package checkpoint
+
+import (
+	"fmt"
+	"io"
+)
+
+// Reasons for a bad line.
+const (
+	badSum  = "checksum does not match"
+	badLine = "the line has no end"
+)
+
+// extent says which bytes of a file count.
+type extent struct {
+	header header
+
+	// folded and good are where the first and the last whole group end.
+	folded, good int64
+
+	// size is where the file ends.
+	size int64
+
+	// next is the number of the first line behind good.
+	next int
+
+	// seq is the number of the last whole group.
+	seq uint64
+
+	// edited is set when a person took away a checksum.
+	edited bool
+}
+
+// scanner finds the extent of a file.
+type scanner struct {
+	extent
+	groups int
+
+	// bad is the first line that is not as it was written, or nil; later
+	// counts the commit lines behind it, laterSeq is the last one's number and
+	// laterEnd where it ends.
+	bad      *damage
+	later    int
+	laterSeq uint64
+	laterEnd int64
+}
+
+// scan reads a file and finds which of its groups count. It looks at
+// checksums and commit lines only.
+func scan(r io.ReaderAt, size int64) (extent, error) {
+	var s scanner
+	in := newLines(r, size)
+	for {
+		text, whole, err := in.next()
+		if err == io.EOF {
+			s.size = in.offset
+			return s.extent, s.verdict(in.number)
+		}
+		if err != nil {
+			return extent{}, err
+		}
+		if err := s.line(in, text, whole); err != nil {
+			return extent{}, err
+		}
+	}
+}
+
+// line takes one line into account.
+func (s *scanner) line(in *lines, text []byte, whole bool) error {
+	text, edited, ok := unseal(text)
+	switch {
+	case !whole:
+		s.spoil(in.number, badLine)
+		return nil
+	case !ok:
+		s.spoil(in.number, badSum)
+		return nil
+	case in.number == 1:
+		return s.first(text, edited)
+	}
+	s.edited = s.edited || edited
+	seq, isCommit, err := parseCommit(text)
+	if err != nil {
+		return &damage{in.number, err.Error()}
+	}
+	if isCommit {
+		return s.commit(in, seq)
+	}
+	return nil
+}
+
+// first reads the header.
+func (s *scanner) first(text []byte, edited bool) (err error) {
+	s.edited = edited
+	s.header, err = parseHeader(string(text))
+	if _, isVersion := err.(*versionError); err != nil && !isVersion {
+		return &damage{1, err.Error()}
+	}
+	return err
+}
+
+// spoil remembers the first bad line.
+func (s *scanner) spoil(line int, reason string) {
+	if s.bad == nil {
+		s.bad = &damage{line, reason}
+	}
+}
+
+// commit ends a group, or tells of one behind a bad line.
+func (s *scanner) commit(in *lines, seq uint64) error {
+	if s.bad != nil {
+		s.later++
+		s.laterSeq, s.laterEnd = seq, in.offset
+		return nil
+	}
+	if s.groups > 0 && seq != s.seq+1 {
+		return &damage{in.number, fmt.Sprintf("commit %d follows commit %d", seq, s.seq)}
+	}
+	if s.groups == 0 {
+		s.folded = in.offset
+	}
+	s.groups++
+	s.seq, s.good, s.next = seq, in.offset, in.number+1
+	return nil
+}
+
+// verdict says whether what was found can be the trace of an interrupted
+// append, given how many lines there are. The group that was being appended
+// can have lost any of its pages, also one before its own commit line, but
+// no earlier group can: it was flushed. The numbers tell when a bad part has
+// swallowed the commit line of such an earlier group; and what stands behind
+// a commit line proves that its group was flushed.
+func (s *scanner) verdict(lines int) error {
+	interrupted := s.later == 0 || s.later == 1 && s.laterSeq == s.seq+1 && s.laterEnd == s.size
+	switch {
+	case s.bad != nil && (s.groups == 0 || !interrupted):
+		return s.bad
+	case s.groups == 0:
+		return &damage{lines, "the file ends before its first commit line"}
+	}
+	return nil
+}
+
+// replay makes a state of the lines that scan found to count.
+func replay(r io.ReaderAt, size int64) (*state, error) {
+	s := newState()
+	in := newLines(r, size)
+	for {
+		text, _, err := in.next()
+		if err == io.EOF {
+			return s, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := replayLine(s, in.number, text); err != nil {
+			return nil, &damage{in.number, err.Error()}
+		}
+	}
+}
+
+func replayLine(s *state, number int, text []byte) error {
+	text, _, ok := unseal(text)
+	if !ok {
+		return fmt.Errorf("the line changed while it was read")
+	}
+	if _, isCommit, _ := parseCommit(text); isCommit || number == 1 {
+		return nil
+	}
+	r, err := parseRecord(string(text))
+	if err != nil {
+		return err
+	}
+	return r.apply(s)
+}
+
+// load reads a checkpoint of the given size and changes nothing.
+func load(r io.ReaderAt, size int64) (*state, extent, error) {
+	found, err := scan(r, size)
+	if err != nil {
+		return nil, extent{}, err
+	}
+	s, err := replay(r, found.good)
+	return s, found, err
+}

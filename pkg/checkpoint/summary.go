@@ -1,0 +1,98 @@
+package checkpoint
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mailpull/pkg/durable"
+	"mailpull/pkg/mail"
+)
+
+// Summary is what a checkpoint tells a person.
+type Summary struct {
+	Account string
+	Source  string
+
+	// Mailboxes are sorted by name.
+	Mailboxes []MailboxSummary
+
+	// LastPass is the last pass, LastComplete the last one that was complete,
+	// LastFailed the last one with an error, whose class, text and hint it
+	// holds. Nil means that there was none; all three can be the same pass.
+	LastPass     *mail.Pass
+	LastComplete *mail.Pass
+	LastFailed   *mail.Pass
+}
+
+// MailboxSummary is what a checkpoint tells of one mailbox.
+type MailboxSummary struct {
+	Name     mail.MailboxName
+	Validity mail.UIDValidity
+
+	// Seen is how many messages are recorded as delivered.
+	Seen int
+
+	// Complete is set when nothing was missing after the last delivery.
+	// Server is how many messages the server listed when nothing was missing
+	// last; -1 when that never was.
+	Complete bool
+	Server   int
+}
+
+// Read reads an account's checkpoint without changing anything and without
+// the account's lock, also while a pass is writing it: a group that is not
+// finished is left out. fs.ErrNotExist says that there is no checkpoint yet;
+// other errors are those of Open.
+func Read(dir durable.Dir, account string) (*Summary, error) {
+	s, head, err := readState(dir)
+	if err == nil {
+		err = header{account, head.source}.check(head)
+	}
+	if err != nil {
+		return nil, failure(account, filepath.Join(dir.Path(), fileName), err)
+	}
+	return s.summary(head), nil
+}
+
+func readState(dir durable.Dir) (*state, header, error) {
+	file, err := dir.Open(fileName)
+	if err != nil {
+		return nil, header{}, err
+	}
+	defer file.Close() // it was only read
+	size, err := file.Size()
+	if err != nil {
+		return nil, header{}, err
+	}
+	s, found, err := load(file, size)
+	return s, found.header, err
+}
+
+func (s *state) summary(head header) *Summary {
+	out := &Summary{Account: head.account, Source: head.source}
+	for _, b := range s.boxes {
+		m := MailboxSummary{Name: b.name, Validity: b.validity, Seen: b.seenCount(), Complete: b.complete, Server: -1}
+		if b.completed {
+			m.Server = b.listed
+		}
+		out.Mailboxes = append(out.Mailboxes, m)
+	}
+	slices.SortFunc(out.Mailboxes, func(a, b MailboxSummary) int {
+		return strings.Compare(string(a.Name), string(b.Name))
+	})
+	out.LastPass = s.pass(func(mail.Pass) bool { return true })
+	out.LastComplete = s.pass(isComplete)
+	out.LastFailed = s.pass(isFailed)
+	return out
+}
+
+// pass returns a copy of the last pass that is so, or nil.
+func (s *state) pass(is func(mail.Pass) bool) *mail.Pass {
+	i := last(s.passes, is)
+	if i < 0 {
+		return nil
+	}
+	p := s.passes[i]
+	return &p
+}

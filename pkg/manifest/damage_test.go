@@ -1,0 +1,319 @@
+package manifest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"mailpull/pkg/mail"
+)
+
+// wholeAppends returns the deliveries of the appends that ended in data.
+func wholeAppends(data []byte) (all []mail.Delivery) {
+	n := -1 // the first line ends like an append
+	for l := range bytes.Lines(data) {
+		if t, ok := cutTrailer(bytes.TrimSuffix(l, []byte("\n"))); ok && t.end && bytes.HasSuffix(l, []byte("\n")) {
+			n++
+		}
+	}
+	return slices.Concat(appends[:n]...)
+}
+
+// goesOn checks that what is appended after a recovery is found again.
+func goesOn(t *testing.T, f *File, d *memDisk) {
+	t.Helper()
+	want := append(scanAll(t, f), uid(77))
+	check(t, f.Append([]mail.Delivery{uid(77)}))
+	if got := scanAll(t, mustOpen(t, d)); !reflect.DeepEqual(got, want) {
+		t.Fatalf("reopened:\n%+v\nwant:\n%+v", got, want)
+	}
+}
+
+func TestCutAtEveryByte(t *testing.T) {
+	t.Parallel()
+	data := livedFile(t)
+	header := bytes.IndexByte(data, '\n') + 1
+	for n := range len(data) {
+		d := diskWith(data[:n])
+		f, err := Open(options(d))
+		switch {
+		case n > 0 && n < header: // it was flushed before the file got its name
+			if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("cut at %d: %v, want it refused", n, err)
+			}
+			continue
+		case err != nil:
+			t.Fatalf("cut at %d: %v", n, err)
+		case n == 0:
+			goesOn(t, f, d)
+			continue
+		}
+		if got, want := scanAll(t, f), wholeAppends(data[:n]); !reflect.DeepEqual(got, want) {
+			t.Fatalf("cut at %d: got\n%+v\nwant\n%+v", n, got, want)
+		}
+		goesOn(t, f, d)
+	}
+}
+
+// TestEveryBitFlip flips each bit. Reading the whole file finds every one of
+// them, in the last line too; opening refuses what is not in the last append
+// and drops that otherwise.
+func TestEveryBitFlip(t *testing.T) {
+	t.Parallel()
+	data := livedFile(t)
+	last := len(data)
+	for range len(appends[len(appends)-1]) + 1 {
+		last = bytes.LastIndexByte(data[:last], '\n')
+	}
+	want := slices.Concat(appends[:len(appends)-1]...)
+	for i := range data {
+		line := 1 + bytes.Count(data[:i], []byte("\n"))
+		for bit := range 8 {
+			flipped := slices.Clone(data)
+			flipped[i] ^= 1 << bit
+			var broken *damage
+			if err := walkAll(flipped); !errors.As(err, &broken) || broken.line < line || broken.line > line+1 {
+				t.Fatalf("byte %d bit %d in line %d: %v", i, bit, line, err)
+			}
+			f, err := Open(options(diskWith(flipped)))
+			if i <= last {
+				if !errors.Is(err, ErrDamaged) {
+					t.Fatalf("byte %d bit %d: opened with %v", i, bit, err)
+				}
+				continue
+			}
+			check(t, err)
+			if got := scanAll(t, f); !reflect.DeepEqual(got, want) {
+				t.Fatalf("byte %d bit %d: got\n%+v", i, bit, got)
+			}
+		}
+	}
+}
+
+func walkAll(data []byte) error {
+	return walk(bytes.NewReader(data), int64(len(data)), func(int, []byte) error { return nil })
+}
+
+func TestKillAtEveryOperation(t *testing.T) {
+	t.Parallel()
+	clean := newMemDisk()
+	live(t, mustOpen(t, clean))
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for op := 1; op <= clean.ops; op++ {
+		d := newMemDisk()
+		d.failAt, d.dead = op, true
+		acked := run(d)
+		after := []*memDisk{d.revived()}
+		for range 60 {
+			after = append(after, d.cut(rnd))
+		}
+		for i, next := range after {
+			where := fmt.Sprintf("killed at %d (%s), disk %d", op, clean.log[op-1], i)
+			f, err := Open(options(next))
+			if err != nil {
+				t.Fatalf("%s: %v", where, err)
+			}
+			got := scanAll(t, f)
+			if n := groupsIn(got); n < acked {
+				t.Fatalf("%s: %d appends, %d were durable", where, n, acked)
+			}
+			goesOn(t, f, next)
+			for range 8 {
+				if again := scanAll(t, mustOpen(t, next.cut(rnd))); len(again) != len(got)+1 {
+					t.Fatalf("%s, power cut after the next append: %d lines, want %d", where, len(again), len(got)+1)
+				}
+			}
+		}
+	}
+}
+
+// TestDamageBeforeInterruption is refused: the append that was damaged had
+// been flushed, for another one was begun behind it.
+func TestDamageBeforeInterruption(t *testing.T) {
+	t.Parallel()
+	data := livedFile(t)
+	data[len(data)-400] ^= 1
+	d := diskWith(data)
+	mustOpen(t, d)
+	data = append(data, "2024"...)
+	if _, err := Open(options(diskWith(data))); !errors.Is(err, ErrDamaged) {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+// run opens the disk and appends until a call fails. It returns how many
+// appends returned nil.
+func run(d *memDisk) (acked int) {
+	f, err := Open(options(d))
+	if err != nil {
+		return 0
+	}
+	for i, group := range appends {
+		if f.Append(group) != nil {
+			return i
+		}
+	}
+	return len(appends)
+}
+
+// groupsIn returns how many appends the deliveries are, -1 for none at all.
+func groupsIn(got []mail.Delivery) int {
+	for n := range len(appends) + 1 {
+		if want := slices.Concat(appends[:n]...); len(got) == len(want) && (len(got) == 0 || reflect.DeepEqual(got, want)) {
+			return n
+		}
+	}
+	return -1
+}
+
+// TestDeadAfterError fails the write and the flush once; the disk is fine
+// afterwards.
+func TestDeadAfterError(t *testing.T) {
+	t.Parallel()
+	clean := newMemDisk()
+	mustOpen(t, clean)
+	for op := clean.ops + 1; op <= clean.ops+2; op++ {
+		d := newMemDisk()
+		d.failAt = op
+		f := mustOpen(t, d)
+		err := f.Append(appends[0])
+		if !errors.Is(err, errIO) || mail.ErrorClass(err) != mail.ClassDisk {
+			t.Fatalf("Append: %v", err)
+		}
+		before := len(d.log)
+		_, lookup := f.Lookup(nil)
+		for _, again := range []error{f.Append(appends[0]), lookup, f.Scan(nil)} {
+			if again != err {
+				t.Errorf("after an error: %v", again)
+			}
+		}
+		if got := d.log[before:]; len(got) > 0 {
+			t.Errorf("a dead file did %v", got)
+		}
+		// The kernel shows what it could not write until the power is cut.
+		if got := scanAll(t, mustOpen(t, d)); got != nil {
+			t.Errorf("what was not flushed is read again: %v", got)
+		}
+	}
+}
+
+// TestDamageInTheMiddle is found by reading, and nothing is returned.
+func TestDamageInTheMiddle(t *testing.T) {
+	t.Parallel()
+	d := newMemDisk()
+	f := mustOpen(t, d)
+	live(t, f)
+	data := d.names[fileName].data
+	for name, c := range map[string]struct {
+		spoil func([]byte) []byte
+		want  string
+	}{
+		"line changed": {func(b []byte) []byte {
+			return bytes.Replace(b, []byte("<2@example"), []byte("<3@example"), 1)
+		}, `manifest "work": line 4: hash of the line before does not match`},
+		"line removed": {func(b []byte) []byte {
+			lines := bytes.SplitAfter(b, []byte("\n"))
+			return bytes.Join(slices.Delete(lines, 5, 6), nil)
+		}, `manifest "work": line 6: hash of the line before does not match`},
+	} {
+		d.names[fileName].data = c.spoil(slices.Clone(data))
+		f.size = int64(len(d.names[fileName].data))
+		got, err := f.Lookup(mail.NewKeySet([]mail.Key{uid(1).Key}))
+		if err == nil || err.Error() != c.want || !errors.Is(err, ErrDamaged) || got != nil {
+			t.Errorf("%s: got %v, %v; want %s", name, got, err, c.want)
+		}
+	}
+}
+
+// FuzzOpen reads arbitrary files: refused and left as they are, or opened,
+// and then everything in them can be proved or is damage that reading finds.
+func FuzzOpen(f *testing.F) {
+	lived := livedFile(f)
+	f.Add(lived)
+	f.Add(lived[:len(lived)-40])
+	f.Add(headerLine("work"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := diskWith(data)
+		file, err := Open(options(d))
+		if err != nil {
+			if !bytes.Equal(d.names[fileName].data, data) {
+				t.Fatal("a refused file was changed")
+			}
+			return
+		}
+		if len(data) > 0 && !bytes.HasPrefix(data, d.names[fileName].data) {
+			t.Fatal("more than the end was changed")
+		}
+		_ = file.Scan(func(mail.Delivery) error { return nil })
+		check(t, file.Append([]mail.Delivery{uid(1)}))
+		mustOpen(t, d)
+	})
+}
+
+// FuzzLine reads arbitrary lines. What is read must be written as a line that
+// reads as the same.
+func FuzzLine(f *testing.F) {
+	lived := livedFile(f)
+	check(f, walk(bytes.NewReader(lived), int64(len(lived)), func(_ int, body []byte) error {
+		f.Add(string(body))
+		return nil
+	}))
+	f.Fuzz(func(t *testing.T, line string) {
+		recorded, d, err := parse(line)
+		if err != nil {
+			return
+		}
+		if len(d.MessageID) > maxID || len(line) > maxFlags {
+			return // these are cut
+		}
+		written := text(nil, recorded, d)
+		if recorded.Nanosecond() != 0 {
+			return // times are written to the second
+		}
+		recordedAgain, again, err := parse(string(written))
+		if err != nil {
+			t.Fatalf("%q was read and written as %q: %v", line, written, err)
+		}
+		if !recordedAgain.Equal(recorded) || !reflect.DeepEqual(again, d) {
+			t.Fatalf("%q was read as\n%+v, written as %q and read as\n%+v", line, d, written, again)
+		}
+	})
+}
+
+// FuzzDelivery writes arbitrary bytes in every place that a server fills.
+func FuzzDelivery(f *testing.F) {
+	for _, s := range []string{"INBOX", " ", "#", "\x00", "\"", "\\", "\ufffd", "\xff", "\r\n", ") (", "-", "prev="} {
+		f.Add(s, s, s, s, int64(0))
+	}
+	f.Fuzz(func(t *testing.T, box, uidl, flag, id string, date int64) {
+		if uidl == "" || max(len(box), len(uidl)) > maxName || len(flag) > maxFlags/4 || len(id) > maxID {
+			return
+		}
+		d := delivery(mail.Ref{Mailbox: mail.MailboxName(box), UIDL: mail.UIDL(uidl)})
+		d.Item.Flags = []string{flag, flag}
+		d.MessageID = id
+		d.Item.Date = dateOf(date)
+		file := mustOpen(t, newMemDisk())
+		check(t, file.Append([]mail.Delivery{d, d}))
+		for _, got := range scanAll(t, file) {
+			if !reflect.DeepEqual(got, d) {
+				t.Fatalf("got\n%+v\nwant\n%+v", got, d)
+			}
+		}
+	})
+}
+
+// dateOf returns a date that a server can give, or none.
+func dateOf(seconds int64) time.Time {
+	const year9999 = 253_000_000_000
+	if seconds < 0 || seconds > year9999 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0).UTC()
+}

@@ -1,0 +1,77 @@
+package manifest
+
+import "mailpull/pkg/mail"
+
+// Lookup reads the whole list and returns what it says of the wanted keys,
+// the last line of a key counting. Every hash is checked on the way; when one
+// does not match the error wraps ErrDamaged, names the line, and nothing is
+// returned. Memory grows with what is found only.
+func (f *File) Lookup(wanted mail.KeySet) (map[mail.Key]mail.Delivery, error) {
+	found := make(map[mail.Key]mail.Delivery)
+	err := f.read(func(number int, body []byte) error {
+		key, ok := keyOf(body)
+		if !ok {
+			return &damage{number, "no key stands behind the time"}
+		}
+		if !wanted.Contains(key) {
+			return nil
+		}
+		_, d, err := parse(string(body))
+		if err != nil {
+			return &damage{number, err.Error()}
+		}
+		found[key] = d
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// keyOf reads a line's key, which stands at a fixed place.
+func keyOf(body []byte) (mail.Key, bool) {
+	if len(body) < keyEnd {
+		return mail.Key{}, false
+	}
+	return mail.ParseKey(string(body[keyStart:keyEnd]))
+}
+
+// Scan calls fn for each delivery, in the order of the lines, and stops at
+// its first error, which is returned as it is. Every hash is checked on the
+// way; when one does not match the error wraps ErrDamaged and names the line,
+// and fn has seen what stands before that line.
+func (f *File) Scan(fn func(mail.Delivery) error) error {
+	var stop error
+	err := f.read(func(number int, body []byte) error {
+		_, d, err := parse(string(body))
+		if err != nil {
+			return &damage{number, err.Error()}
+		}
+		stop = fn(d)
+		return stop
+	})
+	if stop != nil {
+		return stop
+	}
+	return err
+}
+
+// read walks over what is durable now, through a descriptor of its own.
+func (f *File) read(fn func(number int, body []byte) error) error {
+	f.mu.Lock()
+	size, dead := f.size, f.err
+	f.mu.Unlock()
+	if dead != nil {
+		return dead
+	}
+	file, err := f.dir.Open(fileName)
+	if err != nil {
+		return f.failure(err)
+	}
+	defer file.Close() // it was only read
+	if err := walk(file, size, fn); err != nil {
+		return f.failure(err)
+	}
+	return nil
+}

@@ -47,7 +47,8 @@ type Dir interface {
 	// Remove deletes a file. A missing one is fs.ErrNotExist.
 	Remove(name string) error
 
-	// SetTime sets a file's modification time.
+	// SetTime sets a file's modification time. Durable after Sync of the file,
+	// or SyncFS.
 	SetTime(name string, t time.Time) error
 
 	// Names calls fn for each entry but "." and "..", in no order, without
@@ -65,9 +66,10 @@ type Dir interface {
 	Sync() error
 
 	// SyncFS flushes the whole file system, data and names, in one call, and
-	// reports write-back errors since the directory was opened. It returns
-	// errors.ErrUnsupported where the kernel would not report them; the
-	// caller then flushes file by file.
+	// reports write-back errors since the directory was opened, each of them
+	// once. It returns errors.ErrUnsupported, always or never, where the kernel
+	// or the file system would not flush everything or not report every error;
+	// the caller then flushes file by file.
 	SyncFS() error
 
 	// Path is where the directory was opened, for messages only.
@@ -90,7 +92,7 @@ type File interface {
 	// Truncate cuts the file to size.
 	Truncate(size int64) error
 
-	// Sync flushes the file's data and length (fdatasync). After an error
+	// Sync flushes the file's data, length and times (fsync). After an error
 	// what was written is lost: close the file, remove it, begin again.
 	Sync() error
 }

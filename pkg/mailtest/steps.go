@@ -17,6 +17,7 @@ type Steps struct {
 	n     int
 	limit int
 	name  string
+	once  bool
 	err   error
 	names []string
 }
@@ -24,6 +25,10 @@ type Steps struct {
 // StopAt returns Steps that fail at the n-th step, counted from 1, with err,
 // and for ever after with ErrKilled.
 func StopAt(n int, err error) *Steps { return &Steps{limit: n, err: err} }
+
+// FailAt returns Steps of which only the n-th fails, with err. The process
+// lives on.
+func FailAt(n int, err error) *Steps { return &Steps{limit: n, err: err, once: true} }
 
 // StopAtName returns Steps that fail at the first step of that name with err,
 // and for ever after with ErrKilled.
@@ -43,6 +48,8 @@ func (s *Steps) Do(name string) error {
 		return nil
 	case s.n == s.limit:
 		return s.err
+	case s.once:
+		return nil
 	}
 	return ErrKilled
 }
@@ -52,7 +59,7 @@ func (s *Steps) Do(name string) error {
 func (s *Steps) stopped() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.limit != 0 && s.n > s.limit
+	return s.limit != 0 && s.n > s.limit && !s.once
 }
 
 // Count returns how many steps were taken.

@@ -17,6 +17,10 @@ type Counters struct {
 	Out atomic.Int64
 }
 
+// errKicked says that a read was interrupted by kick. It is the one error
+// that does not end the connection, and never leaves this package.
+var errKicked = errors.New("the read was interrupted")
+
 // Conn is a connection with deadlines of ours under it. A library above it
 // may set deadlines as it likes: they are ignored. The first error, time-out
 // or not, closes the connection for good and is what every later call
@@ -31,6 +35,8 @@ type Conn struct {
 
 	mu       sync.Mutex
 	response time.Time // when the response in hand must be complete; zero: none awaited
+	resting  bool      // nothing is due: a read may wait until the session ends
+	kicked   bool      // reads return errKicked
 	err      error     // the first one
 }
 
@@ -42,12 +48,17 @@ func newConn(conn net.Conn, limits Limits, counters *Counters) *Conn {
 	return &Conn{Conn: conn, limits: limits, counters: counters, end: time.Now().Add(limits.Session)}
 }
 
-// Await says that a response is due: it must be complete, as told by Answered,
-// within the limit for one response.
+// Await says that a response is due: it must be complete, as told by Answered
+// or by another Await, within the limit for one response. A read that waits
+// already is held to the limits from now on.
 func (c *Conn) Await() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.response = time.Now().Add(c.limits.Response)
-	c.mu.Unlock()
+	if c.resting {
+		c.resting = false
+		_ = c.armRead() // the read that waits gives the error
+	}
 }
 
 // Answered says that nothing is due from the server.
@@ -57,23 +68,96 @@ func (c *Conn) Answered() {
 	c.mu.Unlock()
 }
 
+// awaitBytes says that more of a literal is due: it may take as long as it
+// likes, as long as bytes arrive.
+func (c *Conn) awaitBytes() {
+	c.mu.Lock()
+	c.response = time.Time{}
+	c.resting = false
+	c.mu.Unlock()
+}
+
+// rest says that nothing is due and that somebody reads all the same, as
+// go-imap does: silence is then no fault, until the next Await.
+func (c *Conn) rest() {
+	c.mu.Lock()
+	c.response = time.Time{}
+	c.resting = true
+	c.mu.Unlock()
+}
+
+// kick makes the read that waits, and every later one, return errKicked until
+// unkick. No byte is lost by that, under TLS neither: crypto/tls keeps what
+// it has of a record when a read times out.
+func (c *Conn) kick() {
+	c.mu.Lock()
+	c.kicked = true
+	_ = c.armRead() // the read that waits gives the error
+	c.mu.Unlock()
+}
+
+func (c *Conn) unkick() {
+	c.mu.Lock()
+	c.kicked = false
+	c.mu.Unlock()
+}
+
 // Read reads what is there, waiting no longer than the limits allow.
 func (c *Conn) Read(p []byte) (int, error) {
-	deadline, err := c.deadline()
-	if err != nil {
+	if err := c.beforeRead(); err != nil {
 		return 0, err
-	}
-	if err := c.Conn.SetReadDeadline(deadline); err != nil {
-		return 0, c.fail(err)
 	}
 	n, err := c.Conn.Read(p)
 	if total := c.counters.In.Add(int64(n)); err == nil && c.limits.Bytes > 0 && total > c.limits.Bytes {
 		err = ErrTooMuch
 	}
 	if err != nil {
-		return n, c.fail(err)
+		return n, c.readFailed(err)
 	}
 	return n, nil
+}
+
+// beforeRead sets the deadline under the lock, so that an Await of another
+// goroutine comes before it or after it, but is never undone by it.
+func (c *Conn) beforeRead() error {
+	c.mu.Lock()
+	if c.err == nil && c.kicked {
+		c.mu.Unlock()
+		return errKicked
+	}
+	err := c.err
+	if err == nil {
+		err = c.armRead()
+	}
+	c.mu.Unlock()
+	if err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// readFailed ends the connection, unless the read was only kicked.
+func (c *Conn) readFailed(err error) error {
+	c.mu.Lock()
+	kicked := c.kicked && c.err == nil && errors.Is(err, os.ErrDeadlineExceeded)
+	c.mu.Unlock()
+	if kicked {
+		return errKicked
+	}
+	return c.fail(err)
+}
+
+// armRead sets the deadline of the read that waits or comes next. The lock is
+// held.
+func (c *Conn) armRead() error {
+	deadline := c.end
+	switch {
+	case c.kicked:
+		deadline = time.Unix(1, 0) // long ago
+	case !c.resting:
+		deadline = c.soonest()
+	}
+	return c.Conn.SetReadDeadline(deadline)
 }
 
 // Write writes all of p, waiting no longer than the limits allow.
@@ -93,13 +177,18 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// deadline returns when the next read or write must have moved a byte.
+// deadline returns when the next write must have moved its bytes.
 func (c *Conn) deadline() (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return time.Time{}, c.err
 	}
+	return c.soonest(), nil
+}
+
+// soonest returns the first of the limits to be reached. The lock is held.
+func (c *Conn) soonest() time.Time {
 	deadline := time.Now().Add(c.limits.Idle)
 	if !c.response.IsZero() && c.response.Before(deadline) {
 		deadline = c.response
@@ -107,7 +196,7 @@ func (c *Conn) deadline() (time.Time, error) {
 	if c.end.Before(deadline) {
 		deadline = c.end
 	}
-	return deadline, nil
+	return deadline
 }
 
 // Fail closes the connection with err as the reason that every later call
@@ -125,8 +214,9 @@ func (c *Conn) fail(err error) error {
 		c.err = err
 	}
 	err = c.err
+	conn := c.Conn
 	c.mu.Unlock()
-	_ = c.Conn.Close() // it is of no use any more, whatever closing says
+	_ = conn.Close() // it is of no use any more, whatever closing says
 	return err
 }
 

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"time"
+
+	"mailpull/pkg/secret"
+)
+
+// Config is a configuration that was checked, with every default filled in.
+// Nobody changes it after it was made, so any goroutine may read it.
+type Config struct {
+	// Archive and State are absolute paths: the folder with a Maildir tree for
+	// each account, and the one with a folder of records for each account.
+	Archive, State string
+
+	// Accounts is not empty. Its order is that of the file.
+	Accounts []Account
+}
+
+// Account is one login and the Maildir it fills.
+type Account struct {
+	// Name is unique, also when case is folded, and fit to be a file name on
+	// every system.
+	Name string
+
+	Protocol Protocol
+	Host     string
+	Port     int
+	Security Security
+
+	// AllowPlaintext is set when the password may cross a network without TLS.
+	// It is never set with another Security than None.
+	AllowPlaintext bool
+
+	// CAFile is the absolute path of the only certificates to trust, in PEM,
+	// or empty for those of the system.
+	CAFile string
+
+	Username string
+
+	// Password says where the password comes from. Exactly one field is set.
+	Password secret.Source
+
+	// Mailboxes chooses what is pulled. It means nothing to POP3.
+	Mailboxes Selection
+
+	// Connections is how many sessions a pass may open, 1 for POP3.
+	Connections int
+
+	// Every is the time from one pass to the next.
+	Every time.Duration
+
+	Layout Layout
+}
+
+// Protocol is what the server speaks.
+type Protocol string
+
+// The protocols.
+const (
+	IMAP Protocol = "imap"
+	POP3 Protocol = "pop3"
+)
+
+// Security is how a connection is protected.
+type Security string
+
+// The ways of protection. For POP3, StartTLS means STLS (RFC 2595).
+const (
+	TLS      Security = "tls"
+	StartTLS Security = "starttls"
+	None     Security = "none"
+)
+
+// Layout is how mailboxes become folders.
+type Layout string
+
+// The layouts.
+const (
+	MaildirPP Layout = "maildir++" // INBOX at the root, ".Work.2024" beside it
+	FS        Layout = "fs"        // nested folders
+)
+
+const (
+	// minEvery is far below what providers like to see, but a pass without
+	// news is cheap.
+	minEvery = time.Minute
+
+	// maxConnections is below what the large providers allow: ten to fifteen
+	// for one login, with other programs wanting some too.
+	maxConnections = 10
+)
+
+// withDefaults fills in what neither the account nor the section of defaults
+// has set.
+func (a *Account) withDefaults(defaults *Account) {
+	a.Every = first(a.Every, defaults.Every, 15*time.Minute)
+	a.Layout = first(a.Layout, defaults.Layout, MaildirPP)
+	a.Security = first(a.Security, TLS)
+	a.Port = first(a.Port, defaultPort(a.Protocol, a.Security))
+	a.Connections = first(a.Connections, defaults.Connections, 1)
+	if a.Protocol == POP3 {
+		a.Connections = 1 // a maildrop is locked by its session (RFC 1939 section 8)
+	}
+	if a.Mailboxes.Include == nil {
+		a.Mailboxes.Include = []string{"*"}
+	}
+}
+
+// defaultPort returns the ports of RFC 8314 section 3 with TLS from the first
+// byte, and the old ones otherwise.
+func defaultPort(protocol Protocol, security Security) int {
+	switch {
+	case protocol == POP3 && security == TLS:
+		return 995
+	case protocol == POP3:
+		return 110
+	case security == TLS:
+		return 993
+	default:
+		return 143
+	}
+}
+
+// first returns the first value that is not zero, or zero.
+func first[T comparable](values ...T) (zero T) {
+	for _, v := range values {
+		if v != zero {
+			return v
+		}
+	}
+	return zero
+}

@@ -1,0 +1,76 @@
+package config
+
+// document is what the tables fill: the configuration as it is written, before
+// the defaults.
+type document struct {
+	archive, state string
+	defaults       Account
+	accounts       []*Account
+}
+
+// fields is the table of the whole file.
+func (d *document) fields() []field {
+	return []field{
+		{name: "archive", required: true, read: path(&d.archive)},
+		{name: "state", read: path(&d.state)},
+		{name: "defaults", fields: append([]field{
+			{name: "every", read: interval(&d.defaults.Every)},
+			{name: "layout", read: word(&d.defaults.Layout, "layout", MaildirPP, FS)},
+			{name: "connections", read: connections(&d.defaults.Connections)},
+		}, laterFields()...)},
+		{name: "accounts", required: true, items: func() []field {
+			a := new(Account)
+			d.accounts = append(d.accounts, a)
+			return accountFields(a)
+		}},
+	}
+}
+
+func accountFields(a *Account) []field {
+	return append([]field{
+		{name: "name", required: true, read: accountName(&a.Name)},
+		{name: "imap", fields: append(serverFields(a),
+			field{name: "mailboxes", fields: []field{
+				{name: "include", read: patterns(&a.Mailboxes.Include, true)},
+				{name: "exclude", read: patterns(&a.Mailboxes.Exclude, false)},
+			}},
+			field{name: "connections", read: connections(&a.Connections)},
+		)},
+		{name: "pop3", fields: append(serverFields(a),
+			field{name: "mailboxes", refuse: "POP3 has one mailbox, and all of it is pulled"},
+			field{name: "connections", refuse: "a POP3 server lets one connection at a time into a mailbox"},
+		)},
+		{name: "every", read: interval(&a.Every)},
+		{name: "layout", read: word(&a.Layout, "layout", MaildirPP, FS)},
+	}, laterFields()...)
+}
+
+// serverFields are the keys that imap and pop3 share.
+func serverFields(a *Account) []field {
+	return []field{
+		{name: "host", required: true, read: host(&a.Host)},
+		{name: "port", read: number(&a.Port, "port", 1, 65535)},
+		{name: "security", read: word(&a.Security, "security", TLS, StartTLS, None)},
+		{name: "allow_plaintext", read: boolean(&a.AllowPlaintext)},
+		{name: "tls", fields: []field{
+			{name: "ca_file", read: path(&a.CAFile)},
+		}},
+		{name: "username", required: true, read: username(&a.Username)},
+		{name: "password", required: true, hush: true, read: plainPassword(&a.Password.Plain), fields: []field{
+			{name: "file", read: path(&a.Password.File)},
+			{name: "command", read: command(&a.Password.Command)},
+			{name: "env", read: variable(&a.Password.Env)},
+			{name: "credential", read: credential(&a.Password.Credential)},
+		}},
+	}
+}
+
+// laterFields are keys that a later version will take. They are refused with
+// a reason, because a key that is ignored promises what does not happen.
+func laterFields() []field {
+	return []field{
+		{name: "cron", refuse: "this version has no timetable of its own; run it from cron or from a systemd timer"},
+		{name: "idle", refuse: "this version does not wait on the server for new mail"},
+		{name: "remove_after", refuse: "this version never removes mail on the server"},
+	}
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"mailpull/pkg/secret"
+)
+
+// The shape of what Print writes. The keys are those of fields.go, which a
+// test checks.
+type (
+	printedConfig struct {
+		Archive  string           `yaml:"archive"`
+		State    string           `yaml:"state"`
+		Accounts []printedAccount `yaml:"accounts"`
+	}
+
+	printedAccount struct {
+		Name   string         `yaml:"name"`
+		IMAP   *printedServer `yaml:"imap,omitempty"`
+		POP3   *printedServer `yaml:"pop3,omitempty"`
+		Every  string         `yaml:"every"`
+		Layout Layout         `yaml:"layout"`
+	}
+
+	printedServer struct {
+		Host           string            `yaml:"host"`
+		Port           int               `yaml:"port"`
+		Security       Security          `yaml:"security"`
+		AllowPlaintext bool              `yaml:"allow_plaintext"`
+		TLS            *printedTLS       `yaml:"tls,omitempty"`
+		Username       string            `yaml:"username"`
+		Password       any               `yaml:"password"`
+		Mailboxes      *printedMailboxes `yaml:"mailboxes,omitempty"`
+		Connections    int               `yaml:"connections,omitempty"`
+	}
+
+	printedTLS struct {
+		CAFile string `yaml:"ca_file"`
+	}
+
+	printedMailboxes struct {
+		Include []string `yaml:"include,flow"`
+		Exclude []string `yaml:"exclude,flow"`
+	}
+
+	printedPassword struct {
+		File       string   `yaml:"file,omitempty"`
+		Command    []string `yaml:"command,omitempty,flow"`
+		Env        string   `yaml:"env,omitempty"`
+		Credential string   `yaml:"credential,omitempty"`
+	}
+)
+
+// Print writes the configuration as YAML with every default filled in, each
+// account complete in itself. Loaded again it means the same, unless a
+// password stands in it: that is written as [redacted].
+func (c *Config) Print(w io.Writer) error {
+	p := printedConfig{Archive: escaped(c.Archive), State: escaped(c.State)}
+	for _, a := range c.Accounts {
+		p.Accounts = append(p.Accounts, a.printed())
+	}
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	if err := e.Encode(p); err != nil {
+		return err
+	}
+	return e.Close()
+}
+
+func (a Account) printed() printedAccount {
+	server := &printedServer{
+		Host:           escaped(a.Host),
+		Port:           a.Port,
+		Security:       a.Security,
+		AllowPlaintext: a.AllowPlaintext,
+		Username:       escaped(a.Username),
+		Password:       printedSource(a.Password),
+	}
+	if a.CAFile != "" {
+		server.TLS = &printedTLS{CAFile: escaped(a.CAFile)}
+	}
+	p := printedAccount{Name: a.Name, Every: duration(a.Every), Layout: a.Layout}
+	if a.Protocol == POP3 {
+		p.POP3 = server
+		return p
+	}
+	server.Connections = a.Connections
+	server.Mailboxes = &printedMailboxes{Include: a.Mailboxes.Include, Exclude: a.Mailboxes.Exclude}
+	p.IMAP = server
+	return p
+}
+
+func printedSource(s secret.Source) any {
+	if s.Kind() == "plain" {
+		return s.Plain // which prints as [redacted]
+	}
+	return printedPassword{File: escaped(s.File), Command: s.Command, Env: s.Env, Credential: s.Credential}
+}
+
+// escaped undoes what expanded does.
+func escaped(text string) string { return strings.ReplaceAll(text, "$", "$$") }
+
+// duration writes 15m and not 15m0s.
+func duration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

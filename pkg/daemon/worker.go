@@ -1,0 +1,171 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"mailpull/pkg/archive/maildir"
+	"mailpull/pkg/checkpoint"
+	"mailpull/pkg/config"
+	"mailpull/pkg/durable"
+	"mailpull/pkg/mail"
+	"mailpull/pkg/manifest"
+	"mailpull/pkg/pull"
+	"mailpull/pkg/signin"
+	"mailpull/pkg/source/imap"
+	"mailpull/pkg/source/pop3"
+	"mailpull/pkg/wire"
+)
+
+// worker is one account put together. It holds the account's lock.
+type worker struct {
+	account    config.Account
+	log        *slog.Logger
+	lock       *durable.Lock
+	closers    []func() error
+	source     pull.Source
+	store      pull.Store
+	checkpoint *checkpoint.File
+	manifest   *manifest.File
+}
+
+// open takes the account's lock and opens its state and its archive. A
+// *durable.LockedError says that another process has the account.
+func open(c *config.Config, a config.Account, log *slog.Logger) (*worker, error) {
+	w := &worker{account: a, log: log, source: NewSource(a, log)}
+	if err := w.openAll(c); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *worker) openAll(c *config.Config) error {
+	stateDir := filepath.Join(c.State, w.account.Name)
+	if err := durable.MkdirAll(stateDir); err != nil {
+		return diskError("state", err)
+	}
+	var err error
+	if w.lock, err = durable.TakeLock(filepath.Join(stateDir, "lock")); err != nil {
+		if errors.Is(err, durable.ErrLocked) {
+			return err
+		}
+		return diskError("lock", err)
+	}
+	if err := w.openState(stateDir); err != nil {
+		return err
+	}
+	return w.openArchive(filepath.Join(c.Archive, w.account.Name))
+}
+
+func (w *worker) openState(path string) error {
+	dir, err := durable.OpenDir(path)
+	if err != nil {
+		return diskError("state", err)
+	}
+	w.closers = append(w.closers, dir.Close)
+	w.checkpoint, err = checkpoint.Open(checkpoint.Options{
+		Dir: dir, Account: w.account.Name, Source: string(w.account.Protocol), Log: w.log,
+	})
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.checkpoint.Close)
+	w.manifest, err = manifest.Open(manifest.Options{Dir: dir, Account: w.account.Name, Log: w.log})
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, w.manifest.Close)
+	return nil
+}
+
+// openArchive opens the account's folder of the archive and makes it for an
+// account that has never delivered anything. Where something was delivered
+// and the folder is gone, a disk is not mounted or somebody moved it: a new
+// empty archive would hide that.
+func (w *worker) openArchive(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if n := w.checkpoint.Delivered(); n > 0 {
+			return &mail.Error{
+				Op: "archive", Scope: mail.ScopeAccount, Retry: mail.RetryNever, Class: mail.ClassDisk,
+				Err:  fmt.Errorf("%s is missing, and it held %d messages", path, n),
+				Hint: "mount or move the archive back to this place; if it was removed on purpose, remove the account's folder in the state directory too, and everything is fetched anew",
+			}
+		}
+		if err := durable.MkdirAll(path); err != nil {
+			return diskError("archive", err)
+		}
+	}
+	dir, err := durable.OpenDir(path)
+	if err != nil {
+		return diskError("archive", err)
+	}
+	w.closers = append(w.closers, dir.Close)
+	store, err := maildir.Open(maildir.Options{Dir: dir, Layout: maildir.Layout(w.account.Layout), Log: w.log})
+	if err != nil {
+		return err
+	}
+	w.store = store
+	return nil
+}
+
+// close lets go of everything, the lock last.
+func (w *worker) close() {
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		if err := w.closers[i](); err != nil {
+			w.log.Warn("closing", "err", err) // what had to be durable was flushed before
+		}
+	}
+	if w.lock != nil {
+		if err := w.lock.Release(); err != nil {
+			w.log.Warn("releasing the lock", "err", err)
+		}
+	}
+}
+
+// pass makes one pass.
+func (w *worker) pass(ctx context.Context, observer pull.Observer) (pull.Result, error) {
+	return pull.Run(ctx, pull.Options{
+		Account:    w.account.Name,
+		Source:     w.source,
+		Store:      w.store,
+		Checkpoint: w.checkpoint,
+		Manifest:   w.manifest,
+		Choose: func(m mail.Mailbox) bool {
+			ok, _ := w.account.Mailboxes.Select(m)
+			return ok
+		},
+		Sessions: w.account.Connections,
+		Observer: observer,
+		Log:      w.log,
+	})
+}
+
+// NewSource returns the server side of an account. It does no I/O. It is for
+// commands that only look; a pass has its own.
+func NewSource(a config.Account, log *slog.Logger) pull.Source {
+	o := wire.Options{
+		Host:           a.Host,
+		Port:           a.Port,
+		Security:       wire.Security(a.Security),
+		AllowPlaintext: a.AllowPlaintext,
+		CAFile:         a.CAFile,
+		Login:          signin.Login{Username: a.Username, Password: a.Password.Read},
+		Log:            log,
+	}
+	if a.Protocol == config.POP3 {
+		return pull.NewSource(pop3.New(pop3.Options{Wire: o}))
+	}
+	return pull.NewSource(imap.New(imap.Options{Wire: o, Log: log}))
+}
+
+// diskError classifies what the folders of archive and state gave.
+func diskError(op string, err error) error {
+	return &mail.Error{Op: op, Scope: mail.ScopeAccount, Class: mail.ClassDisk, Err: err, Hint: durable.Hint(err)}
+}
+

@@ -1,0 +1,116 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/wire"
+)
+
+// The operations, as errors name them.
+const (
+	opOpen   = "imap open"
+	opList   = "imap list"
+	opSelect = "imap examine"
+	opFetch  = "imap fetch"
+	opClose  = "imap logout"
+)
+
+var (
+	errNoBody     = errors.New("the server lists the message and sends no body")
+	errOtherUID   = errors.New("the server sent a body without saying that it is this message's")
+	errPoison     = errors.New("the server's answer broke the connection each time the message was asked for")
+	errNotOpen    = errors.New("the mailbox is not the selected one")
+	errUnread     = errors.New("the receiver did not read the body to its end")
+	errUnsendable = errors.New("the mailbox's name cannot be sent back to the server")
+)
+
+// refused is a tagged NO or BAD.
+type refused struct{ wire.Status }
+
+// Error returns the server's answer, made safe to print.
+func (e *refused) Error() string { return "the server answered " + e.Status.String() }
+
+// class says what a refusal means. Servers that throttle often say so in
+// words only; the words are those of large providers.
+func (e *refused) class() mail.Class {
+	switch e.Code {
+	case "LIMIT", "THROTTLED":
+		return mail.ClassThrottled
+	case "OVERQUOTA":
+		return mail.ClassQuota
+	}
+	if saysThrottled(e.Text) {
+		return mail.ClassThrottled
+	}
+	return mail.ClassServer
+}
+
+// saysThrottled reports whether a server's words ask the client to wait.
+func saysThrottled(text string) bool {
+	text = strings.ToLower(text)
+	for _, words := range []string{
+		"throttl", "rate limit", "too many simultaneous", "too many connections",
+		"bandwidth limit", "exceeded command or bandwidth", "but not connected",
+	} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusal returns the error for a command that the server refused.
+func refusal(op string, ref mail.Ref, scope mail.Scope, cause *refused) *mail.Error {
+	return &mail.Error{
+		Op: op, Mailbox: ref.Mailbox, UID: ref.UID,
+		Scope: scope, Retry: mail.RetryLater, Class: cause.class(), Err: cause,
+	}
+}
+
+// lost returns the error for a session that is of no use any more. What ended
+// the connection is the cause, whatever the library above it said; the
+// server's last words are added, because they often are the only explanation.
+func (s *Session) lost(ctx context.Context, op string, err error) *mail.Error {
+	e := s.cause(ctx, err)
+	e.Op, e.Scope, e.Mailbox = op, mail.ScopeAccount, s.selected
+	if op == opList || op == opClose {
+		e.Mailbox = ""
+	}
+	words := s.wire.LastText()
+	if e.Class == mail.ClassConnect {
+		e.Retry = mail.RetryNow // servers cut long sessions
+		if saysThrottled(words) {
+			e.Class, e.Retry = mail.ClassThrottled, mail.RetryLater
+		}
+	}
+	if words != "" && !strings.Contains(e.Err.Error(), words) {
+		e.Err = fmt.Errorf("%w; the server's last words were \"%s\"", e.Err, words)
+	}
+	return e
+}
+
+// cause says what ended a session. err is what the command in hand ended with.
+func (s *Session) cause(ctx context.Context, err error) *mail.Error {
+	if ctx.Err() != nil {
+		return &mail.Error{Class: mail.ClassLocal, Err: context.Cause(ctx)}
+	}
+	if errors.Is(err, wire.ErrTooMuch) || errors.Is(err, errTooManyUIDs) { // found by us
+		return &mail.Error{Class: mail.ClassProtocol, Err: err}
+	}
+	ended := s.wire.Err()
+	if errors.Is(ended, net.ErrClosed) && !s.aborted.Load() && err != nil {
+		// Neither the guard nor we closed it: go-imap could not read an answer.
+		return &mail.Error{Class: mail.ClassProtocol, Err: errors.New(wire.Text(err.Error()))}
+	}
+	for _, err := range []error{err, ended} {
+		if known, ok := errors.AsType[*mail.Error](err); ok {
+			return &mail.Error{Class: known.Class, Retry: known.Retry, Hint: known.Hint, Err: known.Err}
+		}
+	}
+	return &mail.Error{Class: mail.ClassConnect, Err: err}
+}

@@ -1,0 +1,271 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	goimap "github.com/emersion/go-imap/v2"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/wire"
+)
+
+// lookGroup is how many missing messages are looked for at once.
+const lookGroup = 64
+
+// complete takes a completed command out of the flight, settles what it
+// brought and notes the rest for another try.
+//
+// A whole body counts whether the command ended OK or was refused: the refusal
+// is of the messages that did not come, and the tagged line shows that the
+// server and we agree on where each literal ended. Any other error means that
+// the connection is lost, and then nothing of the command counts.
+func (f *fetch) complete(c *command, err error) error {
+	no, ok := refusedFetch(err)
+	if !ok {
+		return err
+	}
+	f.landed(c)
+	for uid := range c.uids.All {
+		if err := f.outcome(c, uid, no); err != nil {
+			return err
+		}
+	}
+	if err := f.endGroup(); err != nil {
+		return err
+	}
+	return f.throttle(no)
+}
+
+// refusedFetch returns the refusal that an error of go-imap is, nil for no
+// error; ok is false for an error of the connection.
+func refusedFetch(err error) (no *refused, ok bool) {
+	if err == nil {
+		return nil, true
+	}
+	answer, ok := errors.AsType[*goimap.Error](err)
+	if !ok {
+		return nil, false
+	}
+	return &refused{wire.Status{
+		Condition: string(answer.Type),
+		Code:      strings.ToUpper(string(answer.Code)),
+		Text:      wire.Text(answer.Text),
+	}}, true
+}
+
+// outcome settles one message of a completed command, or notes it.
+func (f *fetch) outcome(c *command, uid mail.UID, no *refused) error {
+	a := c.got[uid]
+	switch {
+	case a != nil && (a.other || a.body && !a.named):
+		return f.settle(f.item(uid), f.failed(uid, mail.ClassProtocol, errOtherUID))
+	case a != nil && a.body:
+		return f.whole(uid, a)
+	case a != nil && a.empty && (a.size == 0 || c.last && a.size < 0):
+		if err := f.receiver.Body(f.ref(uid), 0, strings.NewReader("")); err != nil {
+			return &ofReceiver{err}
+		}
+		return f.whole(uid, a)
+	case !c.last:
+		f.single = append(f.single, uid)
+		return nil
+	case no != nil:
+		return f.settle(f.item(uid), refusal(opFetch, f.ref(uid), mail.ScopeMessage, no))
+	case c.seq != 0:
+		return f.settle(f.item(uid), f.failed(uid, mail.ClassServer, errNoBody))
+	default:
+		f.missing = append(f.missing, uid)
+		return nil
+	}
+}
+
+// whole settles a message whose body is whole.
+func (f *fetch) whole(uid mail.UID, a *answer) error {
+	f.throttled = 0
+	f.suspects.clear(f.ref(uid))
+	item := f.item(uid)
+	item.Flags, item.Date = a.flags, a.date
+	return f.settle(item, nil)
+}
+
+// throttle gives up the session when the server keeps refusing with words
+// that ask us to wait: a single message may be refused so for ever, and must
+// not stop the others.
+func (f *fetch) throttle(no *refused) error {
+	if no == nil || no.class() != mail.ClassThrottled {
+		return nil
+	}
+	if f.throttled++; f.throttled < maxThrottled {
+		return nil
+	}
+	return refusal(opFetch, mail.Ref{Mailbox: f.refs.Mailbox}, mail.ScopeAccount, no)
+}
+
+// lookFor settles the missing messages: those that the server does not have
+// any more are gone; the others are asked for by their sequence number, one
+// by one. It speaks beside go-imap, so no command may be in flight.
+func (f *fetch) lookFor(ctx context.Context) error {
+	for len(f.missing) > 0 {
+		n := min(lookGroup, len(f.missing))
+		group := f.missing[:n]
+		f.missing = f.missing[n:]
+		there, err := f.look(ctx, group)
+		if err != nil {
+			return err
+		}
+		for _, uid := range group {
+			if err := f.found(uid, there[uid]); err != nil {
+				return err
+			}
+		}
+		if err := f.endGroup(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sighting is what looking for a message told: its sequence number, 0 if it
+// is not there, or that the server refused to look.
+type sighting struct {
+	seq uint32
+	no  *refused
+}
+
+// look asks for nothing but the UID of each message. FETCH is asked and not
+// SEARCH, because some servers find by SEARCH what they cannot fetch.
+func (f *fetch) look(ctx context.Context, uids []mail.UID) (map[mail.UID]sighting, error) {
+	commands := make([]string, len(uids))
+	for i, uid := range uids {
+		commands[i] = "UID FETCH " + strconv.FormatUint(uint64(uid), 10) + " (UID)"
+	}
+	there := make(map[mail.UID]sighting, len(uids))
+	statuses, err := f.aside(ctx, opFetch, commands, func(r wire.Response) error {
+		uid, ok := fetchedUID(r.Nodes)
+		if r.Type == "FETCH" && ok && len(there) < 2*lookGroup {
+			there[uid] = sighting{seq: r.Num}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, uid := range uids {
+		if no := refusedBy(statuses[i]); no != nil {
+			there[uid] = sighting{no: no}
+		}
+	}
+	return there, nil
+}
+
+// found settles a message that was looked for.
+func (f *fetch) found(uid mail.UID, s sighting) error {
+	switch {
+	case s.no != nil:
+		return f.settle(f.item(uid), refusal(opFetch, f.ref(uid), mail.ScopeMessage, s.no))
+	case s.seq == 0:
+		f.suspects.clear(f.ref(uid))
+		return f.settle(f.item(uid), mail.ErrGone)
+	}
+	f.send(&command{uids: mail.UIDSet{{Lo: uid, Hi: uid}}, seq: s.seq, last: true})
+	for len(f.flight) > 0 {
+		if err := f.next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle gives the outcome of a message to the receiver.
+func (f *fetch) settle(item mail.Item, outcome error) error {
+	f.settled++
+	if err := f.receiver.Settle(item, outcome); err != nil {
+		return &ofReceiver{err}
+	}
+	return nil
+}
+
+// endGroup ends a group of settlements, unless the receiver holds bodies of
+// another command: it may make durable what it has, and forgets the rest.
+func (f *fetch) endGroup() error {
+	if f.settled == 0 {
+		return nil
+	}
+	for _, c := range f.flight {
+		if c.handed > 0 {
+			return nil
+		}
+	}
+	f.settled, f.bytes, f.since = 0, 0, time.Now()
+	if err := f.receiver.Settled(); err != nil {
+		return &ofReceiver{err}
+	}
+	return nil
+}
+
+// fail returns the error that a fetch ends with, and closes the connection:
+// this comes before waiting for go-imap, which waits for us to read on.
+func (f *fetch) fail(ctx context.Context, err error) error {
+	defer f.Abort()
+	if of, ok := errors.AsType[*ofReceiver](err); ok {
+		return of.err
+	}
+	dead := f.lost(ctx, opFetch, err)
+	if dead.Class == mail.ClassProtocol {
+		return f.blame(dead)
+	}
+	return dead
+}
+
+// blame settles the messages whose answer may have broken the connection, so
+// that the next session gets further. Answers come in order, nearly always: it
+// is the last one that the oldest command got, or the first that it did not.
+func (f *fetch) blame(dead *mail.Error) error {
+	if len(f.flight) == 0 {
+		return dead
+	}
+	c := f.flight[0]
+	culprits := []mail.UID{c.latest}
+	for uid := range c.uids.All {
+		if c.got[uid] == nil {
+			culprits = append(culprits, uid)
+			break
+		}
+	}
+	for _, uid := range culprits {
+		if uid == 0 || !f.suspects.blame(f.ref(uid)) {
+			continue
+		}
+		dead.UID = uid
+		if err := f.receiver.Settle(f.item(uid), f.failed(uid, mail.ClassProtocol, dead.Err)); err != nil {
+			return err
+		}
+	}
+	return dead
+}
+
+// ref names a message of the set.
+func (f *fetch) ref(uid mail.UID) mail.Ref {
+	return mail.Ref{Mailbox: f.refs.Mailbox, Validity: f.refs.Validity, UID: uid}
+}
+
+// item is what is known of a message without an answer.
+func (f *fetch) item(uid mail.UID) mail.Item { return mail.Item{Ref: f.ref(uid)} }
+
+// failed returns the outcome of a message that cannot be had now.
+func (f *fetch) failed(uid mail.UID, class mail.Class, err error) *mail.Error {
+	return &mail.Error{
+		Op: opFetch, Mailbox: f.refs.Mailbox, UID: uid,
+		Scope: mail.ScopeMessage, Retry: mail.RetryLater, Class: class, Err: err,
+	}
+}
+
+// ofReceiver marks an error of the receiver on its way out of a fetch.
+type ofReceiver struct{ err error }
+
+// Error returns the text of the receiver's error.
+func (e *ofReceiver) Error() string { return e.err.Error() }

@@ -1,0 +1,221 @@
+package imap
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/wire"
+)
+
+// listAll asks for the UID of every message. It is the second method where
+// SEARCH was refused or gave another number of messages than EXAMINE.
+const listAll = "UID FETCH 1:* (UID)"
+
+// Select implements pull.Session by EXAMINE, which changes nothing.
+func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
+	defer s.wire.CloseOn(ctx)()
+	ref := mail.Ref{Mailbox: box.Name}
+	quoted, ok := wire.Quote(box.Wire)
+	if !ok {
+		return mail.Refs{}, mail.Status{}, &mail.Error{
+			Op: opSelect, Mailbox: box.Name, Scope: mail.ScopeMailbox,
+			Retry: mail.RetryNever, Class: mail.ClassProtocol, Err: errUnsendable,
+		}
+	}
+
+	s.selected = box.Name
+	e := newExamined(s.wire.Has("CONDSTORE"))
+	statuses, err := s.aside(ctx, opSelect, []string{"EXAMINE " + quoted}, e.take)
+	if err != nil {
+		return mail.Refs{}, mail.Status{}, err
+	}
+	if no := refusedBy(statuses[0]); no != nil {
+		s.selected = "" // RFC 9051 section 6.3.2: no mailbox is selected now
+		return mail.Refs{}, mail.Status{}, refusal(opSelect, ref, mail.ScopeMailbox, no)
+	}
+	status := e.result()
+
+	var uids mail.UIDSet
+	if e.messages != 0 || box.Status != nil && box.Status.Messages > 0 {
+		if uids, err = s.listUIDs(ctx, e); err != nil {
+			return mail.Refs{}, mail.Status{}, err
+		}
+	}
+	return mail.Refs{Mailbox: box.Name, Validity: status.Validity, UIDs: uids}, status, nil
+}
+
+// listUIDs lists the selected mailbox. A listing that has another number of
+// messages than the mailbox is not believed: servers cut long SEARCH answers,
+// and some list what cannot be fetched.
+func (s *Session) listUIDs(ctx context.Context, e *examined) (mail.UIDSet, error) {
+	searched, err := s.search(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if searched != nil && searched.Len() == e.messages {
+		return searched, nil
+	}
+
+	fetched, useless, err := s.collect(ctx, listAll, e)
+	if err != nil {
+		return nil, err
+	}
+	if useless != nil && searched == nil {
+		return nil, s.unlistable(useless)
+	}
+	s.log.Warn("SEARCH and EXAMINE differ in the number of messages, listed by FETCH too",
+		"mailbox", string(s.selected), "examine", e.messages, "search", searched.Len(), "fetch", fetched.Len())
+	if useless == nil && searched.Len() > 2*max(e.messages, fetched.Len())+1000 {
+		return fetched, nil // no mailbox: a range that the server made up
+	}
+	return searched.Union(fetched), nil
+}
+
+// search lists by UID SEARCH. The set is nil, not empty, where it was refused
+// or made no sense.
+func (s *Session) search(ctx context.Context, e *examined) (mail.UIDSet, error) {
+	command := "UID SEARCH ALL"
+	if s.wire.Has("ESEARCH") {
+		command = "UID SEARCH RETURN (ALL) ALL"
+	}
+	set, useless, err := s.collect(ctx, command, e)
+	if err != nil {
+		return nil, err
+	}
+	if useless != nil {
+		s.log.Warn("SEARCH was of no use", "mailbox", string(s.selected), "err", useless)
+		return nil, nil
+	}
+	if set == nil {
+		set = mail.UIDSet{}
+	}
+	return set, nil
+}
+
+// unlistable returns the error for a mailbox that neither method lists.
+func (s *Session) unlistable(useless error) *mail.Error {
+	if no, ok := errors.AsType[*refused](useless); ok {
+		return refusal(opSelect, mail.Ref{Mailbox: s.selected}, mail.ScopeMailbox, no)
+	}
+	return &mail.Error{
+		Op: opSelect, Mailbox: s.selected, Scope: mail.ScopeMailbox, Class: mail.ClassProtocol, Err: useless,
+	}
+}
+
+// collect sends a command that lists and returns the UIDs of its answers, or
+// why the answers are of no use. err means that the session is dead.
+func (s *Session) collect(ctx context.Context, command string, e *examined) (set mail.UIDSet, useless, err error) {
+	var uids uidList
+	var odd error // the first answer that made no sense
+	statuses, err := s.aside(ctx, opSelect, []string{command}, func(r wire.Response) error {
+		var err error
+		switch r.Type {
+		case "SEARCH":
+			err = uids.addSearch(r.Raw)
+		case "ESEARCH":
+			err = uids.addESearch(r.Raw)
+		case "FETCH":
+			if uid, ok := fetchedUID(r.Nodes); ok {
+				err = uids.add(uid, uid)
+			}
+		default:
+			return e.take(r)
+		}
+		if errors.Is(err, errTooManyUIDs) {
+			return err
+		}
+		if odd == nil {
+			odd = err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if no := refusedBy(statuses[0]); no != nil {
+		return nil, no, nil
+	}
+	return uids.set(), odd, nil
+}
+
+// fetchedUID returns the UID that a FETCH answer names.
+func fetchedUID(nodes []wire.Node) (mail.UID, bool) {
+	if len(nodes) == 0 || nodes[0].Kind != wire.List {
+		return 0, false
+	}
+	items := nodes[0].List
+	for i := 0; i+1 < len(items); i += 2 {
+		if strings.EqualFold(items[i].Text, "UID") {
+			uid, err := parseUID(items[i+1].Text)
+			return uid, err == nil && uid != 0
+		}
+	}
+	return 0, false
+}
+
+// examined is what the answers to EXAMINE told, and what later answers
+// changed about it.
+type examined struct {
+	condstore bool
+	status    mail.Status
+	notSticky bool
+
+	// messages is how many messages the mailbox has at the moment, -1 if the
+	// server did not say.
+	messages int
+}
+
+func newExamined(condstore bool) *examined {
+	return &examined{condstore: condstore, status: mail.Status{Size: -1}, messages: -1}
+}
+
+// take takes one untagged answer.
+func (e *examined) take(r wire.Response) error {
+	switch r.Type {
+	case "EXISTS":
+		e.messages = int(r.Num)
+	case "EXPUNGE":
+		e.messages = max(0, e.messages-1)
+	case "OK", "NO":
+		e.takeCode(strings.ToUpper(r.Code), strings.TrimSpace(r.CodeArgs))
+	}
+	return nil
+}
+
+// takeCode takes a response code. Servers were seen to write them in lower
+// case, with UIDVALIDITY above 32 bits, and HIGHESTMODSEQ without CONDSTORE.
+func (e *examined) takeCode(code, args string) {
+	n, err := strconv.ParseUint(args, 10, 64)
+	if err != nil {
+		n = 0
+	}
+	switch code {
+	case "CLOSED": // what came before belongs to the mailbox selected before
+		*e = *newExamined(e.condstore)
+	case "UIDVALIDITY":
+		e.status.Validity = mail.UIDValidity(uint32OrZero(n))
+	case "UIDNEXT":
+		e.status.UIDNext = mail.UID(uint32OrZero(n))
+	case "UIDNOTSTICKY":
+		e.notSticky = true
+	case "HIGHESTMODSEQ":
+		if e.condstore {
+			e.status.ModSeq = n
+		}
+	}
+}
+
+// result returns the mailbox's state. It must be called when EXAMINE was
+// completed, before the listing, so that what arrives later is found by the
+// next pass.
+func (e *examined) result() mail.Status {
+	status := e.status
+	status.Messages = max(0, e.messages)
+	if e.notSticky {
+		status.Validity = 0
+	}
+	return status
+}

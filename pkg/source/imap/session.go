@@ -1,0 +1,72 @@
+package imap
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
+	"mailpull/pkg/wire"
+)
+
+// Session is one signed-in connection. All its methods but Abort belong to one
+// goroutine.
+type Session struct {
+	wire     *wire.IMAP
+	client   *imapclient.Client
+	log      *slog.Logger
+	limits   wire.Limits
+	suspects *suspects
+
+	selected mail.MailboxName // empty: none
+	aborted  atomic.Bool
+}
+
+var _ pull.Session = (*Session)(nil)
+
+// Close implements pull.Session: it says LOGOUT and waits for the answer.
+func (s *Session) Close(ctx context.Context) error {
+	defer s.wire.CloseOn(ctx)()
+	err := s.wire.Logout(ctx)
+	if err != nil {
+		err = s.lost(ctx, opClose, err)
+	}
+	s.end()
+	return err
+}
+
+// Abort implements pull.Session.
+func (s *Session) Abort() {
+	s.aborted.Store(true)
+	_ = s.wire.Close() // the connection is given up; how it closes is of no use
+}
+
+// end aborts and waits for go-imap's reader to end. No message may be in
+// hand: the reader waits until its bytes are taken.
+func (s *Session) end() {
+	s.Abort()
+	_ = s.client.Close() // reports how the connection ended, which is known
+}
+
+// aside sends commands of ours and returns how each was answered. An error
+// means that the session is dead.
+func (s *Session) aside(ctx context.Context, op string, commands []string, fn func(r wire.Response) error) ([]wire.Status, error) {
+	statuses, err := s.wire.Aside(ctx, commands, func(_ int, r wire.Response) error { return fn(r) })
+	if err != nil {
+		err := s.lost(ctx, op, err)
+		s.end()
+		return nil, err
+	}
+	return statuses, nil
+}
+
+// refusedBy returns the refusal that a status stands for, or nil for OK.
+func refusedBy(status wire.Status) *refused {
+	if status.OK() {
+		return nil
+	}
+	return &refused{status}
+}

@@ -1,0 +1,183 @@
+package pop3
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/wire"
+)
+
+const (
+	// maxMessages is how many messages a maildrop may hold. A listing is kept
+	// in memory, so there must be an end.
+	maxMessages = 1_000_000
+
+	// maxUIDL is the longest unique-id taken. RFC 1939 section 7 allows 70
+	// bytes; longer ones are around.
+	maxUIDL = 512
+)
+
+// listing is what UIDL and LIST tell about the messages that STAT counted.
+// The message with number n stands at n-1.
+type listing struct {
+	uidls []mail.UIDL
+
+	// sizes are what LIST says, cut at 4 GiB. They are often wrong, and only
+	// decide how far to read ahead.
+	sizes []uint32
+
+	// index holds the positions in the order of their UIDLs.
+	index []int32
+}
+
+// column reads one of the two answers: lines of a message number, a space and
+// a value, one for each message.
+type column struct {
+	command string
+	seen    []bool // by position
+	lines   int
+	set     func(position int, value []byte) error
+	err     error // what is wrong with the first wrong line
+}
+
+func newListing(messages int) *listing {
+	return &listing{
+		uidls: make([]mail.UIDL, messages),
+		sizes: make([]uint32, messages),
+	}
+}
+
+// uidlColumn reads the answer to UIDL into the listing.
+func (l *listing) uidlColumn() *column {
+	return &column{command: "UIDL", seen: make([]bool, len(l.uidls)), set: func(i int, value []byte) (err error) {
+		l.uidls[i], err = parseUIDL(value)
+		return err
+	}}
+}
+
+// sizeColumn reads the answer to LIST into the listing.
+func (l *listing) sizeColumn() *column {
+	return &column{command: "LIST", seen: make([]bool, len(l.sizes)), set: func(i int, value []byte) (err error) {
+		l.sizes[i], err = parseSize(value)
+		return err
+	}}
+}
+
+// add takes one line. It goes on counting after a wrong one.
+func (c *column) add(line []byte) {
+	c.lines++
+	if c.err != nil {
+		return
+	}
+	if err := c.parse(line); err != nil {
+		c.err = fmt.Errorf("line %d, %q: %w", c.lines, wire.Text(string(line)), err)
+	}
+}
+
+func (c *column) parse(line []byte) error {
+	number, value, ok := bytes.Cut(line, []byte(" "))
+	if !ok {
+		return errors.New("not a number, a space and a value")
+	}
+	n, err := parseNumber(number)
+	if err != nil {
+		return err
+	}
+	if n < 1 || n > uint64(len(c.seen)) {
+		return fmt.Errorf("there is no message %d among %d", n, len(c.seen))
+	}
+	if c.seen[n-1] {
+		return fmt.Errorf("message %d is listed twice", n)
+	}
+	c.seen[n-1] = true
+	return c.set(int(n-1), value)
+}
+
+// check says what is wrong with the answer as a whole. Lines that all have
+// different numbers, and are as many as there are messages, leave none out.
+func (c *column) check() error {
+	op := "pop3 " + c.command
+	if c.lines != len(c.seen) {
+		return broken(op, "STAT counts %d messages and %s lists %d", len(c.seen), c.command, c.lines)
+	}
+	if c.err != nil {
+		return broken(op, "%w", c.err)
+	}
+	return nil
+}
+
+// parseNumber reads decimal digits and nothing else.
+func parseNumber(digits []byte) (uint64, error) {
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, errors.New("not a number")
+		}
+	}
+	n, err := strconv.ParseUint(string(digits), 10, 63)
+	if err != nil {
+		return 0, errors.New("not a number that can be")
+	}
+	return n, nil
+}
+
+// parseUIDL reads a unique-id: printable characters without a space, and
+// nothing behind them (RFC 1939 section 7).
+func parseUIDL(value []byte) (mail.UIDL, error) {
+	if len(value) == 0 || len(value) > maxUIDL {
+		return "", fmt.Errorf("a unique-id has 1 to %d characters", maxUIDL)
+	}
+	for _, c := range value {
+		if c <= ' ' || c > '~' {
+			return "", errors.New("a unique-id has printable characters and no space")
+		}
+	}
+	return mail.UIDL(value), nil
+}
+
+// parseSize reads a message's size. What a server adds behind it is its own
+// affair (RFC 1939 section 5, LIST).
+func parseSize(value []byte) (uint32, error) {
+	digits, _, _ := bytes.Cut(value, []byte(" "))
+	size, err := parseNumber(digits)
+	return uint32(min(size, math.MaxUint32)), err
+}
+
+// sort builds the index, and finds unique-ids that are given twice: they name
+// no message for ever, and one of the two would never be fetched.
+func (l *listing) sort() error {
+	l.index = make([]int32, len(l.uidls))
+	for i := range l.index {
+		l.index[i] = int32(i)
+	}
+	slices.SortFunc(l.index, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(l.uidls[a], l.uidls[b]), cmp.Compare(a, b))
+	})
+	for i := 1; i < len(l.index); i++ {
+		a, b := l.index[i-1], l.index[i]
+		if l.uidls[a] != l.uidls[b] {
+			continue
+		}
+		err := broken("pop3 UIDL", "messages %d and %d have the same unique-id", a+1, b+1)
+		err.UIDL = l.uidls[a]
+		err.Hint = "The server gives two messages one identity, so they cannot be told apart: if they are copies of each other, delete one on the server."
+		return err
+	}
+	return nil
+}
+
+// find returns where the message with a unique-id stands.
+func (l *listing) find(uidl mail.UIDL) (position int32, found bool) {
+	i, found := slices.BinarySearchFunc(l.index, uidl, func(p int32, uidl mail.UIDL) int {
+		return cmp.Compare(l.uidls[p], uidl)
+	})
+	if !found {
+		return 0, false
+	}
+	return l.index[i], true
+}

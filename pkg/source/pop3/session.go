@@ -1,0 +1,153 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	gopop3 "github.com/knadh/go-pop3"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/wire"
+)
+
+// session implements pull.Session on one signed-in connection.
+type session struct {
+	conn    *wire.POP3
+	library *gopop3.Conn // speaks through conn.Turn
+	listing *listing     // of the last Select, or nil
+}
+
+// Mailboxes implements pull.Session. A maildrop has no other than INBOX. No
+// status comes with it: STAT alone cannot tell a mailbox from one in which as
+// many bytes left as came.
+func (s *session) Mailboxes(context.Context) ([]mail.Mailbox, error) {
+	return []mail.Mailbox{{Name: mail.Inbox, Wire: string(mail.Inbox)}}, nil
+}
+
+// Select implements pull.Session. STAT, UIDL and LIST go out together where
+// the server pipelines. The refs' UIDLs belong to the session and must not be
+// changed.
+func (s *session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
+	defer s.closeOn(ctx)()
+	s.listing = nil
+	if box.Name != mail.Inbox {
+		return mail.Refs{}, mail.Status{}, &mail.Error{
+			Op: "pop3 select", Mailbox: box.Name, Scope: mail.ScopeMailbox, Retry: mail.RetryNever,
+			Class: mail.ClassConfig, Err: errors.New("a maildrop has no mailbox but INBOX"),
+		}
+	}
+	if s.conn.Pipelining {
+		s.conn.Queue("UIDL", "LIST")
+	}
+	status, err := s.stat()
+	if err != nil {
+		s.Abort() // the answers that follow are of no use
+		return mail.Refs{}, mail.Status{}, err
+	}
+	l, err := s.list(status.Messages)
+	if err != nil {
+		return mail.Refs{}, mail.Status{}, err
+	}
+	s.listing = l
+	return mail.Refs{Mailbox: mail.Inbox, UIDLs: l.uidls}, status, nil
+}
+
+// stat asks how many messages there are, and how large they are together.
+func (s *session) stat() (mail.Status, error) {
+	const op = "pop3 STAT"
+	messages, size, err := s.library.Stat()
+	if dead := s.conn.Err(); dead != nil {
+		return mail.Status{}, lost(op, "", dead)
+	}
+	reply := s.conn.Reply()
+	if !reply.OK {
+		return mail.Status{}, refused(op, mail.ScopeAccount, reply)
+	}
+	if err != nil || messages < 0 || size < 0 {
+		e := broken(op, "an answer without two numbers: %q", reply.Text)
+		e.Scope = mail.ScopeAccount
+		return mail.Status{}, e
+	}
+	if messages > maxMessages {
+		e := broken(op, "%d messages, and at most %d can be handled", messages, maxMessages)
+		e.Scope = mail.ScopeAccount
+		return mail.Status{}, e
+	}
+	return mail.Status{Messages: messages, Size: int64(size)}, nil
+}
+
+// list reads UIDL and LIST. Where they were asked for together both are read,
+// so that the connection stays in step whatever is wrong with the first.
+func (s *session) list(messages int) (*listing, error) {
+	l := newListing(messages)
+	uidlErr := s.column(l.uidlColumn())
+	if uidlErr != nil && (!s.conn.Pipelining || s.conn.Err() != nil) {
+		return nil, uidlErr
+	}
+	sizeErr := s.column(l.sizeColumn())
+	switch {
+	case s.conn.Err() != nil:
+		return nil, sizeErr
+	case uidlErr != nil:
+		return nil, uidlErr
+	case sizeErr != nil:
+		return nil, sizeErr
+	}
+	return l, l.sort()
+}
+
+// column asks for one of the two listings, if it was not yet, and reads it.
+func (s *session) column(c *column) error {
+	op := "pop3 " + c.command
+	if !s.conn.Pipelining {
+		if err := s.conn.Send(c.command); err != nil {
+			return lost(op, "", err)
+		}
+	}
+	reply, err := s.conn.Listing(c.add)
+	if err != nil {
+		return lost(op, "", err)
+	}
+	if reply.OK {
+		return c.check()
+	}
+	e := refused(op, mail.ScopeMailbox, reply)
+	if c.command == "UIDL" && reply.Code == "" {
+		e.Retry = mail.RetryNever
+		e.Hint = "The server has no UIDL, or it is switched off; this version needs it to tell which messages are new."
+	}
+	return e
+}
+
+// Close implements pull.Session. It says QUIT, which is what makes a server
+// carry out deletions, so it is for the good end alone.
+func (s *session) Close(ctx context.Context) error {
+	const op = "pop3 QUIT"
+	defer s.closeOn(ctx)()
+	defer s.Abort()
+	if dead := s.conn.Err(); dead != nil {
+		return lost(op, "", dead)
+	}
+	if err := s.library.Quit(); err == nil {
+		return nil
+	}
+	// Quit closes the connection in any case; another reason was there before.
+	if dead := s.conn.Err(); !errors.Is(dead, net.ErrClosed) {
+		return lost(op, "", dead)
+	}
+	return refused(op, mail.ScopeAccount, s.conn.Reply())
+}
+
+// Abort implements pull.Session.
+func (s *session) Abort() { _ = s.conn.Close() } // there is nobody to tell
+
+// closeOn closes the connection when ctx ends, until the returned function is
+// called. A ctx that has ended already closes it before anything is sent.
+func (s *session) closeOn(ctx context.Context) func() {
+	if ctx.Err() != nil {
+		s.conn.Fail(context.Cause(ctx))
+	}
+	stop := s.conn.CloseOn(ctx)
+	return func() { stop() }
+}

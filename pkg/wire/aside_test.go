@@ -1,0 +1,338 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"mailpull/pkg/mail"
+)
+
+// opened opens a connection to a server that plays after sign-in, without a
+// library on top.
+func opened(t *testing.T, limits Limits, play func(s *script)) *IMAP {
+	t.Helper()
+	o, _ := serve(t, func(s *script) {
+		signedIn(s, "IMAP4rev1")
+		play(s)
+	})
+	o.Limits = limits
+	c, err := OpenIMAP(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// playAside answers two commands out of order, with data for both.
+func playAside(s *script) {
+	s.want(`LIST "" "*"`)
+	first := s.tag
+	s.want(`STATUS "a" (UIDNEXT)`)
+	s.say(`* LIST (\HasNoChildren) "/" "R&D \"x\""`, `* LIST (\Noselect) NIL {3}`, `a`+"\xe4"+`b`, "* SEARCH 1 2 3")
+	s.say("$ NO [NONEXISTENT] none")
+	s.say("* STATUS a (UIDNEXT 7 MESSAGES 3) ", first+" OK [READ-ONLY] done")
+}
+
+func checkAside(t *testing.T, c *IMAP) {
+	t.Helper()
+	var got []string
+	statuses, err := c.Aside(t.Context(), []string{`LIST "" "*"`, `STATUS "a" (UIDNEXT)`}, func(i int, r Response) error {
+		if r.Type == "EXISTS" {
+			return nil // unasked, and sometimes go-imap's to read
+		}
+		got = append(got, fmt.Sprintf("%d %s %q %v", i, r.Type, r.Raw, r.Nodes))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		`0 LIST "" [{3  [{0 \HasNoChildren []}]} {1 / []} {1 R&D "x" []}]`,
+		`0 LIST "" [{3  [{0 \Noselect []}]} {2  []} {1 a` + "\xe4" + `b []}]`,
+		`0 SEARCH "1 2 3" []`,
+		`0 STATUS "" [{0 a []} {3  [{0 UIDNEXT []} {0 7 []} {0 MESSAGES []} {0 3 []}]}]`,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	wantStatuses := []Status{
+		{Condition: "OK", Code: "READ-ONLY", Text: "done"}, {Condition: "NO", Code: "NONEXISTENT", Text: "none"},
+	}
+	if !reflect.DeepEqual(statuses, wantStatuses) {
+		t.Errorf("got %+v", statuses)
+	}
+}
+
+func TestAsideAlone(t *testing.T) {
+	t.Parallel()
+	checkAside(t, opened(t, Limits{}, func(s *script) { playAside(s); s.stall() }))
+}
+
+// TestAsideBesideLibrary takes turns with go-imap on one connection.
+func TestAsideBesideLibrary(t *testing.T) {
+	t.Parallel()
+	for range 20 { // the reading goroutine is caught at different points
+		c, client := library(t, Limits{}, func(s *script) {
+			s.say("* 5 EXISTS") // go-imap's reader is under way
+			for range 2 {
+				playAside(s)
+				s.tag, _, _ = strings.Cut(s.line(), " ")
+				s.raw("* 1 FETCH (UID 9 BODY[] {3}\r\nabc)\r\n")
+				s.say("$ OK")
+			}
+			s.stall()
+		})
+		for range 2 {
+			checkAside(t, c)
+			cmd := client.Fetch(imap.UIDSetNum(9), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}}})
+			messages, err := cmd.Collect()
+			if err != nil || len(messages) != 1 || messages[0].UID != 9 {
+				t.Fatalf("got %v, %v", messages, err)
+			}
+		}
+	}
+}
+
+func TestAsideOverTLS(t *testing.T) {
+	t.Parallel()
+	ours := newAuthority(t)
+	o, _ := serve(t, func(s *script) {
+		if !s.tls(ours.config(nil)) {
+			return
+		}
+		signedIn(s, "IMAP4rev1")
+		playAside(s)
+		s.want("NOOP")
+		s.say("$ OK")
+		playAside(s)
+		s.stall()
+	})
+	o.Security, o.CAFile = TLS, ours.file
+	c, err := OpenIMAP(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := imapclient.New(c.Conn(), nil)
+	defer client.Close()
+	checkAside(t, c)
+	if err := client.Noop().Wait(); err != nil {
+		t.Fatal(err)
+	}
+	checkAside(t, c)
+}
+
+// TestAsideFinishesAnUnaskedResponse begins while go-imap's goroutine is in
+// the middle of a response.
+func TestAsideFinishesAnUnaskedResponse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, client := library(t, Limits{}, func(s *script) {
+			s.raw("* 1 FETCH (X {5}\r\nab")
+			s.want("NOOP")
+			s.raw("cde UID 7 Y {1}\r\n")
+			time.Sleep(time.Second)
+			s.raw("x FLAGS ())\r\n")
+			s.say("* 1 EXISTS", "$ OK done")
+			s.stall()
+		})
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { _, _ = c.conn.Write([]byte("x NOOP\r\n")) })
+		_, err := c.Aside(t.Context(), []string{"NOOP"}, nil)
+		if !errors.Is(err, errForeignTag) {
+			t.Errorf("got %v, want the answer to the stray command", err)
+		}
+		_ = client.Close()
+	})
+}
+
+func TestAsideManyCommands(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	c := opened(t, Limits{}, func(s *script) {
+		for i := range n {
+			s.want(fmt.Sprintf("STATUS box%d (UIDNEXT)", i))
+			s.say(fmt.Sprintf("* STATUS box%d (UIDNEXT %d)", i, i), "$ OK")
+		}
+		s.stall()
+	})
+	commands := make([]string, n)
+	for i := range commands {
+		commands[i] = fmt.Sprintf("STATUS box%d (UIDNEXT)", i)
+	}
+	next := 0
+	statuses, err := c.Aside(t.Context(), commands, func(i int, r Response) error {
+		if want := fmt.Sprintf("box%d", next); i != next || r.Nodes[0].Text != want {
+			t.Errorf("got %d %q, want %d", i, r.Nodes[0].Text, next)
+		}
+		next++
+		return nil
+	})
+	if err != nil || len(statuses) != n || next != n {
+		t.Errorf("got %d statuses and %d responses, %v", len(statuses), next, err)
+	}
+}
+
+func TestAsideFails(t *testing.T) {
+	t.Parallel()
+	own := errors.New("enough")
+	cases := []struct {
+		name  string
+		play  func(s *script)
+		class mail.Class
+	}{
+		{"foreign tag", func(s *script) { s.say("T1 OK") }, mail.ClassProtocol},
+		{"continuation", func(s *script) { s.say("+ go on") }, mail.ClassProtocol},
+		{"tagged BYE", func(s *script) { s.say("$ BYE x") }, mail.ClassProtocol},
+		{"deep", func(s *script) { s.say("* LIST " + strings.Repeat("(", 65)) }, mail.ClassProtocol},
+		{"many values", func(s *script) { s.say("* LIST " + strings.Repeat("()", maxNodes+1)) }, mail.ClassProtocol},
+		{"large literal", func(s *script) { s.say("* LIST {65537}") }, mail.ClassProtocol},
+		{"half a list", func(s *script) { s.say("* LIST (a") }, mail.ClassProtocol},
+		{"BYE", func(s *script) { s.say("* BYE so long") }, mail.ClassServer},
+		{"hangs up", func(*script) {}, mail.ClassConnect},
+		{"callback", func(s *script) { s.say("* LIST () NIL a", "$ OK") }, ""},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := opened(t, Limits{}, func(s *script) { s.want("NOOP"); tc.play(s) })
+			_, err := c.Aside(t.Context(), []string{"NOOP"}, func(int, Response) error {
+				if tc.class == "" {
+					return own
+				}
+				return nil
+			})
+			if tc.class == "" {
+				if err != own {
+					t.Errorf("got %v, want the callback's error as it is", err)
+				}
+			} else {
+				wantError(t, err, tc.class, mail.RetryLater)
+			}
+			if c.Err() == nil {
+				t.Error("the connection is still open")
+			}
+		})
+	}
+}
+
+func TestAsideEnds(t *testing.T) {
+	t.Parallel()
+	limits := Limits{Idle: 20 * time.Second, Response: 90 * time.Second}
+	cases := []struct {
+		name string
+		play func(s *script)
+		want time.Duration
+	}{
+		{"silence", func(s *script) { s.want("NOOP"); s.stall() }, 20 * time.Second},
+		{"nobody reads", func(s *script) { time.Sleep(time.Minute) }, 20 * time.Second},
+		{"a line that never ends", func(s *script) {
+			s.want("NOOP")
+			s.raw("* X ")
+			for range 1000 {
+				time.Sleep(15 * time.Second)
+				s.raw("a")
+			}
+		}, 90 * time.Second},
+	}
+	for _, tc := range cases {
+		for _, attached := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s %t", tc.name, attached), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					c := opened(t, limits, tc.play)
+					if attached {
+						client := imapclient.New(c.Conn(), nil)
+						defer client.Close()
+						if err := client.WaitGreeting(); err != nil {
+							t.Fatal(err)
+						}
+						synctest.Wait()
+					}
+					begin := time.Now()
+					_, err := c.Aside(t.Context(), []string{"NOOP"}, nil)
+					wantError(t, err, mail.ClassTimeout, mail.RetryLater)
+					if took := time.Since(begin); took != tc.want {
+						t.Errorf("it took %v, want %v", took, tc.want)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestAsideCancelled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, client := library(t, Limits{}, func(s *script) { s.stall() })
+		cause := errors.New("no more")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		if _, err := c.Aside(ctx, []string{"NOOP"}, nil); !errors.Is(err, cause) {
+			t.Errorf("got %v, want the cause", err)
+		}
+		<-client.Closed()
+	})
+}
+
+func TestAsideAtTheWrongTime(t *testing.T) {
+	t.Parallel()
+	c, client := library(t, Limits{}, func(s *script) {
+		s.want("NOOP")
+		s.want("NOOP")
+		s.say("T2 OK", "T1 OK")
+		s.stall()
+	})
+	one := client.Noop()
+	if _, err := c.Aside(t.Context(), []string{"NOOP"}, nil); mail.ErrorClass(err) != mail.ClassLocal {
+		t.Errorf("got %v, want class local", err)
+	}
+	two := client.Noop()
+	if err := errors.Join(one.Wait(), two.Wait()); err != nil {
+		t.Errorf("the library's commands suffered: %v", err)
+	}
+	if _, err := c.Aside(t.Context(), []string{"NOOP\r\nDELETE a"}, nil); mail.ErrorClass(err) != mail.ClassLocal {
+		t.Errorf("got %v, want class local", err)
+	}
+}
+
+func TestLogout(t *testing.T) {
+	t.Parallel()
+	c, client := library(t, Limits{}, func(s *script) {
+		s.want("LOGOUT")
+		s.say("* BYE so long", "$ OK")
+	})
+	if err := c.Logout(t.Context()); err != nil {
+		t.Error(err)
+	}
+	<-client.Closed()
+	if got := c.LastText(); got != "so long" {
+		t.Errorf("the last text is %q", got)
+	}
+}
+
+func TestQuote(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		in, want string
+		ok       bool
+	}{
+		{"", `""`, true},
+		{`a"b\c`, `"a\"b\\c"`, true},
+		{"Entw\xc3\xbcrfe \xff", "\"Entw\xc3\xbcrfe \xff\"", true},
+		{"a\nb", "", false}, {"a\rb", "", false}, {"a\x00b", "", false},
+	} {
+		if got, ok := Quote(tc.in); got != tc.want || ok != tc.ok {
+			t.Errorf("%q: got %q, %t", tc.in, got, ok)
+		}
+	}
+}

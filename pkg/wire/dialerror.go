@@ -1,0 +1,189 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/signin"
+)
+
+// failure makes the one error that leaves this package out of whatever ended
+// a connection. step is a word such as "connect" or "sign in". An error that
+// is a *mail.Error already stays as it is.
+func (o Options) failure(p protocol, step string, err error) error {
+	var classified *mail.Error
+	if err == nil || errors.As(err, &classified) {
+		return err
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the server closed the connection: %w", err)
+	}
+	v := o.judge(err)
+	return &mail.Error{
+		Op:    string(p) + " " + step,
+		Scope: mail.ScopeAccount,
+		Class: v.class,
+		Retry: v.retry,
+		Hint:  v.hint,
+		Err:   &safeError{err},
+	}
+}
+
+// safeError shows an error that can hold text of a server's, such as the
+// names in its certificate.
+type safeError struct{ err error }
+
+func (e *safeError) Error() string { return Text(e.err.Error()) }
+func (e *safeError) Unwrap() error { return e.err }
+
+// verdict is what is known about an error.
+type verdict struct {
+	class mail.Class
+	retry mail.Retry
+	hint  string
+}
+
+// judge says what kind of error it is and what a person can do about it.
+func (o Options) judge(err error) verdict {
+	for _, judge := range []func(error) (verdict, bool){
+		o.judgeLocal, o.judgeTLS, o.judgeNetwork,
+	} {
+		if v, ok := judge(err); ok {
+			return v
+		}
+	}
+	return verdict{class: mail.ClassConnect}
+}
+
+// judgeLocal knows the errors that are ours or the configuration's.
+func (o Options) judgeLocal(err error) (verdict, bool) {
+	var ca *caError
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
+		return verdict{class: mail.ClassLocal}, true
+	case errors.As(err, &ca):
+		return verdict{mail.ClassConfig, mail.RetryNever,
+			fmt.Sprintf("Give ca_file a readable PEM file with certificates; %q is none.", o.CAFile)}, true
+	case errors.Is(err, errSecurity):
+		return verdict{mail.ClassConfig, mail.RetryNever, "Set security to tls, starttls or none."}, true
+	case errors.Is(err, errPlaintext):
+		return verdict{mail.ClassConfig, mail.RetryNever,
+			"Use security tls or starttls; only if everybody on the way may read the password, set allow_plaintext."}, true
+	case errors.Is(err, signin.ErrEmpty), errors.Is(err, signin.ErrUnsendable):
+		return verdict{mail.ClassConfig, mail.RetryNever, "Check the user name and where the password comes from."}, true
+	}
+	return verdict{}, false
+}
+
+// judgeTLS knows what can be wrong with a certificate or a handshake. Such an
+// error can pass without a change on this side, so it is tried again.
+func (o Options) judgeTLS(err error) (verdict, bool) {
+	var (
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		invalid  x509.CertificateInvalidError
+		record   tls.RecordHeaderError
+		alert    *net.OpError // its Op tells who broke off
+		verify   *tls.CertificateVerificationError
+	)
+	hint := ""
+	switch {
+	case errors.Is(err, errNoStartTLS):
+		hint = "The server offers no encryption on this port: set security to tls."
+	case errors.Is(err, errPreauth):
+		hint = "Somebody may be listening in; set security to tls."
+	case errors.As(err, &record):
+		hint = fmt.Sprintf("Port %d does not speak TLS at once: use the port for TLS, or set security to starttls.", o.Port)
+	case errors.As(err, &hostname):
+		hint = fmt.Sprintf("The certificate is not for %q but for %s: check the host name.", o.Host, certNames(hostname.Certificate))
+	case errors.As(err, &unknown):
+		hint = fmt.Sprintf("Nobody here trusts the issuer %q of the certificate: if it is your own, name its file in ca_file.", issuer(unknown.Cert))
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		hint = expiredHint(invalid.Cert)
+	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
+		hint = "The server broke off the handshake: it may know no TLS version from 1.2 on."
+	case errors.As(err, &verify), errors.As(err, &invalid):
+		hint = "The server's certificate cannot be verified: ask who runs the server."
+	default:
+		return verdict{}, false
+	}
+	return verdict{class: mail.ClassTLS, hint: hint}, true
+}
+
+// judgeNetwork knows what the network says.
+func (o Options) judgeNetwork(err error) (verdict, bool) {
+	var dns *net.DNSError
+	is := func(targets ...error) bool {
+		for _, target := range targets {
+			if errors.Is(err, target) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return verdict{class: mail.ClassDNS, hint: fmt.Sprintf("There is no host %q: check its name.", o.Host)}, true
+	case errors.As(err, &dns):
+		return verdict{class: mail.ClassDNS, hint: "The name server did not answer: check this machine's network."}, true
+	case is(syscall.ECONNREFUSED):
+		return verdict{class: mail.ClassConnect, hint: fmt.Sprintf("Nothing listens on %s: check host, port and security.", o.address())}, true
+	case is(syscall.ENETUNREACH, syscall.EHOSTUNREACH):
+		return verdict{class: mail.ClassConnect, hint: "The host cannot be reached: check this machine's network."}, true
+	case is(ErrTimeout, context.DeadlineExceeded, os.ErrDeadlineExceeded, syscall.ETIMEDOUT):
+		return verdict{class: mail.ClassTimeout, hint: o.timeoutHint()}, true
+	case is(ErrProtocol, ErrTooMuch):
+		return verdict{class: mail.ClassProtocol}, true
+	case is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE):
+		return verdict{class: mail.ClassConnect}, true
+	}
+	return verdict{}, false
+}
+
+func (o Options) timeoutHint() string {
+	if o.Security == TLS {
+		return "The server does not answer: check host and port; a port that waits for STARTTLS looks like this, too."
+	}
+	return "The server does not answer: check host and port; a port for TLS looks like this, too, without security tls."
+}
+
+func expiredHint(cert *x509.Certificate) string {
+	if cert == nil {
+		return "The server's certificate is not valid today: check this machine's clock."
+	}
+	const day = time.DateOnly
+	return fmt.Sprintf("The server's certificate is valid from %s to %s: check this machine's clock, or ask who runs the server.",
+		cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day))
+}
+
+func issuer(cert *x509.Certificate) string {
+	if cert == nil {
+		return ""
+	}
+	return Text(cert.Issuer.String())
+}
+
+// certNames lists what a certificate is made out to.
+func certNames(cert *x509.Certificate) string {
+	if cert == nil {
+		return "something else"
+	}
+	names := append([]string(nil), cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		return "no name at all"
+	}
+	return Text(strings.Join(names, ", "))
+}

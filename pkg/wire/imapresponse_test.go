@@ -1,0 +1,124 @@
+package wire
+
+import (
+	"bytes"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func readResponse(in string, limits Limits) (Response, error) {
+	conn := newConn(&fixed{in: strings.NewReader(in)}, limits.WithDefaults(), nil)
+	return newIMAPStream(conn, &said{}).response()
+}
+
+func TestResponse(t *testing.T) {
+	t.Parallel()
+	atom := func(s string) Node { return Node{Text: s} }
+	str := func(s string) Node { return Node{Kind: String, Text: s} }
+	list := func(n ...Node) Node { return Node{Kind: List, List: n} }
+	cases := []struct {
+		in   string
+		want Response
+	}{
+		{"* ok\n", Response{Tag: "*", Type: "OK", Status: Status{Condition: "OK"}}},
+		{"a1 NO [uidvalidity  7] text\r\n", Response{Tag: "a1", Type: "NO", Status: Status{Condition: "NO", Code: "UIDVALIDITY", CodeArgs: " 7", Text: "text"}}},
+		{"* BYE [ALERT]\r\n", Response{Tag: "*", Type: "BYE", Status: Status{Condition: "BYE", Code: "ALERT"}}},
+		{"* OK [PERMANENTFLAGS (a] \\*)] x\r\n", Response{Tag: "*", Type: "OK", Status: Status{Condition: "OK", Code: "PERMANENTFLAGS", CodeArgs: `(a] \*)`, Text: "x"}}},
+		{"* OK [open\r\n", Response{Tag: "*", Type: "OK", Status: Status{Condition: "OK", Text: "[open"}}},
+		{"+ idling\r\n", Response{Tag: "+", Status: Status{Text: "idling"}}},
+		{"+\r\n", Response{Tag: "+"}},
+		{"* 12 EXISTS\r\n", Response{Tag: "*", Type: "EXISTS", Num: 12}},
+		{"* FLAGS (\\Seen a]b \\*)\r\n", Response{Tag: "*", Type: "FLAGS", Nodes: []Node{list(atom(`\Seen`), atom("a]b"), atom(`\*`))}}},
+		{"* LIST () NIL {4}\r\na\r\nb\r\n", Response{Tag: "*", Type: "LIST", Nodes: []Node{list(), {Kind: Nil}, str("a\r\nb")}}},
+		{`* LIST (\A(b)c) "\\" "a\"b"` + "\r\n", Response{Tag: "*", Type: "LIST", Nodes: []Node{list(atom(`\A`), list(atom("b")), atom("c")), str(`\`), str(`a"b`)}}},
+		{`* LIST () "/" a"b` + "\r\n", Response{Tag: "*", Type: "LIST", Nodes: []Node{list(), str("/"), atom(`a"b`)}}},
+		{"* X ~{1}\r\na {1+}\r\nb{0}\r\n{x}\r\n", Response{Tag: "*", Type: "X", Nodes: []Node{str("a"), str("b"), str(""), atom("{x}")}}},
+		{"* 1 FETCH (BODY[HEADER.FIELDS (A B)]<0>{1}\r\nx)\r\n", Response{Tag: "*", Type: "FETCH", Num: 1, Nodes: []Node{list(atom("BODY[HEADER.FIELDS (A B)]<0>"), str("x"))}}},
+		{"* SEARCH\r\n", Response{Tag: "*", Type: "SEARCH"}},
+		{"* search 1 2 \r\n", Response{Tag: "*", Type: "SEARCH", Raw: "1 2 "}},
+		{"* ESEARCH (TAG \"a\") UID ALL 1:3\r\n", Response{Tag: "*", Type: "ESEARCH", Raw: `(TAG "a") UID ALL 1:3`}},
+	}
+	for _, tc := range cases {
+		got, err := readResponse(tc.in, Limits{})
+		if err != nil || !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%q:\ngot  %+v, %v\nwant %+v", tc.in, got, err, tc.want)
+		}
+	}
+}
+
+func TestResponseRefused(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{
+		"", "\r\n", "*\r\n", "* \r\n", "*OK\r\n", "a b c\r\n", "* 1\r\n", "* X (\r\n", "* X )\r\n", "* X \"a\r\n", "* X \"a\\\"\r\n",
+		"* OK {1}\r\n", "* SEARCH {1}\r\n1\r\n", "* X {-1}\r\n", "* X {1", "* X {2}\r\na", "* X a\rb\r\n", "* X \x00\r\n", "* X {1}\r\na",
+		strings.Repeat("a", 33) + " OK\r\n", "a\x1b OK\r\n",
+	} {
+		if got, err := readResponse(in, Limits{}); err == nil {
+			t.Errorf("%q: got %+v, want an error", in, got)
+		}
+	}
+}
+
+func FuzzResponse(f *testing.F) {
+	f.Add([]byte("* LIST (\\A) \"/\" {3}\r\na b\r\n* OK [X (]) y] z\r\n+ x\r\n"))
+	f.Add([]byte("* 1 FETCH (BODY[1 (A)]<1> NIL ~{0}\r\n \"\\\"\")\r\na OK\r\n* SEARCH 1 2\r\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		limits := Limits{Line: 2048, Listing: 4096, Depth: 8}.WithDefaults()
+		conn := newConn(&fixed{in: bytes.NewReader(data)}, limits, nil)
+		s := newIMAPStream(conn, &said{})
+		for {
+			r, err := s.response()
+			if err != nil {
+				if conn.Err() == nil {
+					t.Fatalf("%v did not close the connection", err)
+				}
+				if r.Tag != "" {
+					t.Fatalf("%+v beside %v", r, err)
+				}
+				return
+			}
+			if len(r.Text) > textCap || len(r.Raw) > limits.Listing || depth(r.Nodes) > limits.Depth {
+				t.Fatalf("unbounded: %+v", r)
+			}
+		}
+	})
+}
+
+func depth(nodes []Node) int {
+	deepest := 0
+	for _, n := range nodes {
+		if n.Kind == List {
+			deepest = max(deepest, 1+depth(n.List))
+		}
+	}
+	return deepest
+}
+
+// TestStreamGoesOnAfterKick interrupts a read in the middle of a line.
+func TestStreamGoesOnAfterKick(t *testing.T) {
+	t.Parallel()
+	in, out := io.Pipe()
+	conn := newConn(&fixed{in: in}, Limits{}.WithDefaults(), nil)
+	s := newIMAPStream(conn, &said{})
+	s.begin()
+	go func() { // it ends with the write
+		_, _ = out.Write([]byte("* 1 EX"))
+		_, _ = out.Write([]byte("ISTS\r\n"))
+	}()
+	if err := s.fill(); err != nil {
+		t.Fatal(err)
+	}
+	conn.kick()
+	if _, err := s.line(); err != errKicked {
+		t.Fatalf("got %v, want errKicked", err)
+	}
+	conn.unkick()
+	if line, err := s.line(); err != nil || string(line) != "* 1 EXISTS" {
+		t.Errorf("got %q, %v", line, err)
+	}
+	if conn.Err() != nil {
+		t.Errorf("the connection ended: %v", conn.Err())
+	}
+}

@@ -1,0 +1,147 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/signin"
+)
+
+// errNoMechanism says that the server takes no user name with a password.
+var errNoMechanism = errors.New("the server offers no way to sign in with a password")
+
+// credentials asks for the password.
+func (o Options) credentials(ctx context.Context, p protocol) (*signin.Credentials, error) {
+	credentials, err := o.Login.Resolve(ctx)
+	var classified *mail.Error
+	if err == nil || errors.As(err, &classified) || context.Cause(ctx) != nil ||
+		errors.Is(err, signin.ErrEmpty) || errors.Is(err, signin.ErrUnsendable) {
+		return credentials, err
+	}
+	return nil, &mail.Error{
+		Op: string(p) + " sign in", Scope: mail.ScopeAccount, Class: mail.ClassLocal,
+		Hint: "Check where the password comes from.", Err: err,
+	}
+}
+
+// signIn signs in by the best way that the server offers. It is reached only
+// on a connection that is encrypted, or where plain text is permitted.
+func (c *IMAP) signIn(ctx context.Context) error {
+	if err := c.needCapabilities(); err != nil {
+		return err
+	}
+	credentials, err := c.options.credentials(ctx, protocolIMAP)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	c.said.hide(credentials)
+	var r Response
+	switch {
+	case c.Has("AUTH=PLAIN"):
+		r, err = c.authenticate(credentials)
+	case c.Has("LOGINDISABLED"):
+		return c.noMechanism()
+	default:
+		r, err = c.login(credentials)
+	}
+	if err != nil {
+		return err
+	}
+	if !r.OK() {
+		refused := &refusal{r.Status}
+		return refused.classify("imap sign in", mail.ClassAuth, mail.RetryNever)
+	}
+	// What was announced before no longer holds (RFC 9051 section 6.2.2).
+	c.caps = nil
+	if r.Code == "CAPABILITY" {
+		c.learn(strings.Fields(r.CodeArgs))
+	}
+	return nil
+}
+
+func (c *IMAP) noMechanism() error {
+	return &mail.Error{
+		Op: "imap sign in", Scope: mail.ScopeAccount, Class: mail.ClassAuth, Retry: mail.RetryNever,
+		Hint: "The server wants another way of signing in than a password: ask whether there are app passwords.",
+		Err:  errNoMechanism,
+	}
+}
+
+// authenticate does AUTHENTICATE PLAIN, in one step where the server takes it
+// (SASL-IR, RFC 4959).
+func (c *IMAP) authenticate(credentials *signin.Credentials) (Response, error) {
+	response, err := credentials.Plain()
+	if err != nil {
+		return Response{}, err
+	}
+	tag := c.nextTag()
+	command := tag + " AUTHENTICATE PLAIN"
+	if c.Has("SASL-IR") {
+		if err := c.send(command + " " + response.Reveal()); err != nil {
+			return Response{}, err
+		}
+		return c.outcome(tag)
+	}
+	if err := c.send(command); err != nil {
+		return Response{}, err
+	}
+	if r, asked, err := c.asked(tag); !asked {
+		return r, err
+	}
+	if err := c.send(response.Reveal()); err != nil {
+		return Response{}, err
+	}
+	return c.outcome(tag)
+}
+
+// login does LOGIN (RFC 9051 section 6.2.3). What cannot be quoted goes as a
+// literal, and only that: iCloud hangs up on literals here (2026).
+func (c *IMAP) login(credentials *signin.Credentials) (Response, error) {
+	tag := c.nextTag()
+	line := tag + " LOGIN"
+	for _, arg := range []string{credentials.Username(), credentials.Password().Reveal()} {
+		if quoted, ok := signin.Quote(arg); ok {
+			line += " " + quoted
+			continue
+		}
+		if err := c.send(fmt.Sprintf("%s {%d}", line, len(arg))); err != nil {
+			return Response{}, err
+		}
+		if r, asked, err := c.asked(tag); !asked {
+			return r, err
+		}
+		line = arg
+	}
+	if err := c.send(line); err != nil {
+		return Response{}, err
+	}
+	return c.outcome(tag)
+}
+
+// asked waits for the server to ask for more; it reports false when it gave
+// its answer instead, which must then be a refusal.
+func (c *IMAP) asked(tag string) (Response, bool, error) {
+	r, err := c.await(tag, nil)
+	if err != nil {
+		return Response{}, false, err
+	}
+	if r.OK() {
+		return Response{}, false, c.conn.fail(fmt.Errorf("%w: signed in before it was told who we are", ErrProtocol))
+	}
+	return r, r.Tag == "+", nil
+}
+
+// outcome waits for the end of a sign-in that has nothing more to say.
+func (c *IMAP) outcome(tag string) (Response, error) {
+	r, err := c.await(tag, nil)
+	if err != nil {
+		return Response{}, err
+	}
+	if r.Tag == "+" {
+		return Response{}, c.conn.fail(fmt.Errorf("%w: the server asks for more than a password", ErrProtocol))
+	}
+	return r, nil
+}

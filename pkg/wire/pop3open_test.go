@@ -1,0 +1,339 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/secret"
+	"mailpull/pkg/signin"
+)
+
+// talk plays a conversation: lines that begin with "C: " are heard, all
+// others are said. It ends at the first line that is not heard.
+func talk(s *script, lines ...string) bool {
+	for _, line := range lines {
+		want, heard := strings.CutPrefix(line, "C: ")
+		if !heard {
+			s.say(line)
+			continue
+		}
+		if got := s.line(); got != want {
+			s.t.Errorf("server: got %q, want %q", got, want)
+			return false
+		}
+	}
+	return true
+}
+
+// pop3Capa is a conversation up to sign-in with the announced capabilities.
+func pop3Capa(caps ...string) []string {
+	lines := []string{"+OK hello", "C: CAPA", "+OK"}
+	return append(append(lines, caps...), ".")
+}
+
+func authPlain() string { return "C: AUTH PLAIN " + plainResponse() }
+
+func TestOpenPOP3(t *testing.T) {
+	t.Parallel()
+	userPass := []string{"C: USER " + testUser, "+OK", "C: PASS " + testPassword, "+OK in"}
+	for _, test := range []struct {
+		name       string
+		talk       []string
+		pipelining bool
+	}{
+		{"AUTH PLAIN", append(pop3Capa("TOP", "PIPELINING", "SASL LOGIN PLAIN"), authPlain(), "+OK in"), true},
+		{"small letters", append(pop3Capa("pipelining", "sasl plain"), authPlain(), "+OK in"), true},
+		{"response on its own line anyway", append(pop3Capa("SASL PLAIN"), authPlain(), "+ ", "C: "+plainResponse(), "+OK in"), false},
+		{"response on its own line, bare plus", append(pop3Capa("SASL PLAIN"), authPlain(), "+", "C: "+plainResponse(), "+OK in"), false},
+		{"no PLAIN", append(pop3Capa("USER", "SASL CRAM-MD5", "", "X-PIPELINING"), userPass...), false},
+		{"no CAPA", append([]string{"+OK hello <1.2@pop.example.com>", "C: CAPA", "-ERR what?"}, userPass...), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := serve(t, func(s *script) {
+				talk(s, append(test.talk, "C: NOOP", "C: NOOP")...)
+				s.raw("+OK one\r\n+OK two\r\n")
+				s.stall()
+			})
+			conn, err := OpenPOP3(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if conn.Pipelining != test.pipelining {
+				t.Errorf("pipelining: got %t, want %t", conn.Pipelining, test.pipelining)
+			}
+			if err := conn.Send("NOOP", "NOOP"); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"one", "two"} {
+				if reply, err := conn.Answer(); reply.Text != want || err != nil {
+					t.Errorf("the connection is of no use: got %+v, %v, want %q", reply, err, want)
+				}
+			}
+		})
+	}
+}
+
+// RFC 5034 section 4: a response that makes AUTH longer than 255 bytes goes on
+// a line of its own.
+func TestLongResponseGoesAlone(t *testing.T) {
+	t.Parallel()
+	password := strings.Repeat("p", 300)
+	response := base64.StdEncoding.EncodeToString([]byte("\x00" + testUser + "\x00" + password))
+	o, _ := serve(t, func(s *script) {
+		talk(s, append(pop3Capa("SASL PLAIN"), "C: AUTH PLAIN", "+ ", "C: "+response, "+OK in")...)
+		s.stall()
+	})
+	o.Login.Password = func(context.Context) (secret.String, error) { return secret.New(password), nil }
+	conn, err := OpenPOP3(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}
+
+func TestOpenPOP3Refused(t *testing.T) {
+	t.Parallel()
+	auth := func(answers ...string) []string {
+		return append(append(pop3Capa("SASL PLAIN"), authPlain()), answers...)
+	}
+	pass := func(answers ...string) []string {
+		return append(append(pop3Capa("USER"), "C: USER "+testUser, "+OK", "C: PASS "+testPassword), answers...)
+	}
+	for _, test := range []struct {
+		name  string
+		talk  []string
+		class mail.Class
+		retry mail.Retry
+		text  string
+	}{
+		{"greeting", []string{"-ERR closed today"}, mail.ClassServer, mail.RetryLater, "closed today"},
+		{"greeting, locked", []string{"-ERR [IN-USE] locked"}, mail.ClassServer, mail.RetryLater, "locked"},
+		{"IMAP greeting", []string{"* OK IMAP4rev1 ready"}, mail.ClassProtocol, mail.RetryLater, "IMAP4rev1 ready"},
+		{"HTTP greeting", []string{"HTTP/1.1 400 Bad Request"}, mail.ClassProtocol, mail.RetryLater, "HTTP"},
+		{"empty greeting", []string{""}, mail.ClassProtocol, mail.RetryLater, "neither"},
+		{"hangs up", nil, mail.ClassConnect, mail.RetryLater, ""},
+		{"hangs up at CAPA", []string{"+OK", "C: CAPA", "+OK", "SASL PLAIN"}, mail.ClassConnect, mail.RetryLater, ""},
+		{"wrong password", auth("-ERR wrong"), mail.ClassAuth, mail.RetryNever, "wrong"},
+		{"wrong password, PASS", pass("-ERR wrong"), mail.ClassAuth, mail.RetryNever, "wrong"},
+		{"wrong user", append(pop3Capa("USER"), "C: USER "+testUser, "-ERR who?"), mail.ClassAuth, mail.RetryNever, "who?"},
+		{"[AUTH]", auth("-ERR [AUTH] wrong"), mail.ClassAuth, mail.RetryNever, "wrong"},
+		{"[IN-USE]", auth("-ERR [IN-USE] locked"), mail.ClassServer, mail.RetryLater, "locked"},
+		{"[LOGIN-DELAY]", pass("-ERR [LOGIN-DELAY] wait"), mail.ClassThrottled, mail.RetryLater, "wait"},
+		{"[SYS/TEMP]", pass("-ERR [SYS/TEMP] later"), mail.ClassServer, mail.RetryLater, "later"},
+		{"[SYS/PERM]", pass("-ERR [SYS/PERM] never"), mail.ClassServer, mail.RetryNever, "never"},
+		{"no [AUTH] where it is announced", append(pop3Capa("SASL PLAIN", "AUTH-RESP-CODE"), authPlain(), "-ERR oops"),
+			mail.ClassServer, mail.RetryLater, "oops"},
+		{"empty answer is no success", pass(""), mail.ClassProtocol, mail.RetryLater, "neither"},
+		{"a third step", auth("+ ", "C: "+plainResponse(), "+ more"), mail.ClassProtocol, mail.RetryLater, "neither"},
+		{"hangs up at sign-in", auth(), mail.ClassConnect, mail.RetryLater, ""},
+		{"echoed password", pass("-ERR wrong: PASS " + testPassword), mail.ClassAuth, mail.RetryNever, "wrong: PASS"},
+		{"echoed response", auth("-ERR wrong: " + plainResponse()), mail.ClassAuth, mail.RetryNever, "wrong: "},
+		{"echo that is no answer", pass("PASS " + testPassword + "?"), mail.ClassProtocol, mail.RetryLater, "PASS"},
+		{"echo at the edge of what is shown", pass("-ERR " + strings.Repeat("x", 190) + testPassword), mail.ClassAuth, mail.RetryNever, "xxx"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := serve(t, func(s *script) { talk(s, test.talk...) })
+			_, err := OpenPOP3(t.Context(), o)
+			wantError(t, err, test.class, test.retry)
+			if !strings.Contains(err.Error(), test.text) {
+				t.Errorf("%q does not say %q", err, test.text)
+			}
+			for _, secret := range []string{testPassword, plainResponse(), testPassword[:8]} {
+				if strings.Contains(err.Error()+mail.ErrorHint(err), secret) {
+					t.Errorf("the error gives the password away: %q", err)
+				}
+			}
+		})
+	}
+}
+
+// A user name or password that would carry a command of its own is refused
+// before there is a connection.
+func TestPOP3CredentialsThatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ user, password string }{
+		{"a\r\nDELE 1", "p"}, {"a", "p\nDELE 1"}, {"a\x00b", "p"}, {"a", "p\r"}, {"", "p"}, {"a", ""},
+	} {
+		o, s := serve(t, func(s *script) { s.stall() })
+		o.Login = signin.Login{Username: test.user, Password: func(context.Context) (secret.String, error) {
+			return secret.New(test.password), nil
+		}}
+		dial := o.Dial
+		dialled := false
+		o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			dialled = true
+			return dial(ctx, network, addr)
+		}
+		_, err := OpenPOP3(t.Context(), o)
+		wantError(t, err, mail.ClassConfig, mail.RetryNever)
+		if dialled || s.transcript() != "" {
+			t.Errorf("%q: connected, and the server heard %q", test, s.transcript())
+		}
+	}
+}
+
+// TestSTLS runs good and bad STLS, and TLS from the start.
+func TestSTLS(t *testing.T) {
+	t.Parallel()
+	ours, theirs := newAuthority(t), newAuthority(t)
+	plain := append(pop3Capa("STLS", "PIPELINING"), "C: STLS", "+OK go on")
+	packet := func(text string) func(*script) { return func(s *script) { s.raw(text) } }
+	helloAnswered := func(s *script) {
+		_, _ = s.in.ReadByte() // of the client's hello
+		s.say("+OK", "SASL PLAIN", ".")
+	}
+	inside := []string{"C: CAPA", "+OK", "SASL PLAIN", ".", authPlain(), "+OK in"}
+	for _, test := range []struct {
+		name     string
+		security Security
+		plain    []string      // in plain text
+		then     func(*script) // what the server does then, in plain text
+		config   *tls.Config
+		class    mail.Class // empty: it succeeds
+	}{
+		{"STLS", StartTLS, plain, nil, ours.config(nil), ""},
+		{"TLS", TLS, nil, nil, ours.config(nil), ""},
+		{"unknown authority", StartTLS, plain, nil, theirs.config(nil), mail.ClassTLS},
+		{"unknown authority, TLS", TLS, nil, nil, theirs.config(nil), mail.ClassTLS},
+		{"other host", StartTLS, plain, nil, ours.config(func(c *x509.Certificate) { c.DNSNames = []string{"x.example.com"} }), mail.ClassTLS},
+		{"expired", StartTLS, plain, nil, ours.config(func(c *x509.Certificate) { c.NotAfter = time.Unix(0, 0) }), mail.ClassTLS},
+		{"stripped", StartTLS, pop3Capa("SASL PLAIN", "USER"), nil, nil, mail.ClassTLS},
+		{"no CAPA", StartTLS, []string{"+OK", "C: CAPA", "-ERR"}, nil, nil, mail.ClassTLS},
+		{"-ERR", StartTLS, append(pop3Capa("STLS", "SASL PLAIN"), "C: STLS", "-ERR no"), nil, nil, mail.ClassTLS},
+		{"no answer but a challenge", StartTLS, append(pop3Capa("STLS"), "C: STLS", "+ "), nil, nil, mail.ClassProtocol},
+		{"injected answer", StartTLS, plain[:len(plain)-1], packet("+OK go on\r\n+OK\r\nSASL PLAIN\r\n.\r\n"), nil, mail.ClassProtocol},
+		{"injected behind the greeting", StartTLS, nil, packet("+OK hello\r\n+OK\r\n"), nil, mail.ClassProtocol},
+		{"plain text instead of TLS", StartTLS, plain, helloAnswered, nil, mail.ClassTLS},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o, s := serve(t, func(s *script) {
+				if !talk(s, test.plain...) {
+					return
+				}
+				if test.then != nil {
+					test.then(s)
+				}
+				if test.config != nil && s.tls(test.config) {
+					if test.security == TLS {
+						talk(s, "+OK hello")
+					}
+					talk(s, inside...)
+				}
+				s.stall()
+			})
+			o.Security, o.CAFile = test.security, ours.file
+			conn, err := OpenPOP3(t.Context(), o)
+			if test.class == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if conn.Pipelining || !conn.Secure() {
+					t.Errorf("pipelining %t, secure %t: what was said in plain text counts", conn.Pipelining, conn.Secure())
+				}
+				_ = conn.Close()
+				return
+			}
+			wantError(t, err, test.class, mail.RetryLater)
+			wantNoCredentials(t, s.transcript())
+		})
+	}
+}
+
+// TestOpenPOP3Stalls lets the server fall silent at each step: one budget
+// holds for all.
+func TestOpenPOP3Stalls(t *testing.T) {
+	t.Parallel()
+	whole := append(pop3Capa("SASL PLAIN"), authPlain(), "+ ", "C: "+plainResponse())
+	old := []string{"+OK", "C: CAPA", "-ERR", "C: USER " + testUser, "+OK", "C: PASS " + testPassword}
+	for _, conversation := range [][]string{whole, old, append(pop3Capa("STLS"), "C: STLS", "+OK")} {
+		for n := range len(conversation) + 1 {
+			synctest.Test(t, func(t *testing.T) {
+				o, _ := serve(t, func(s *script) {
+					talk(s, conversation[:n]...)
+					s.stall()
+				})
+				o.Limits = Limits{Open: 45 * time.Second, Idle: 50 * time.Second}
+				if slices.Contains(conversation, "C: STLS") {
+					o.Security = StartTLS
+				}
+				begin := time.Now()
+				_, err := OpenPOP3(t.Context(), o)
+				wantError(t, err, mail.ClassTimeout, mail.RetryLater)
+				if took := time.Since(begin); took != 45*time.Second {
+					t.Errorf("%q: it took %v", conversation[:n], took)
+				}
+			})
+		}
+	}
+}
+
+func TestOpenPOP3Cancelled(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("no more")
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		o, _ := serve(t, func(s *script) { talk(s, "+OK", "C: CAPA"); s.stall() })
+		time.AfterFunc(time.Second, func() { cancel(cause) })
+		if _, err := OpenPOP3(ctx, o); !errors.Is(err, cause) {
+			t.Errorf("got %v, want the cause", err)
+		}
+	})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	o, s := serve(t, func(s *script) { s.stall() })
+	if _, err := OpenPOP3(ctx, o); !errors.Is(err, cause) || s.transcript() != "" {
+		t.Errorf("got %v, heard %q", err, s.transcript())
+	}
+}
+
+// The context of the opening means nothing to the open connection.
+func TestOpenContextEndsWithOpening(t *testing.T) {
+	t.Parallel()
+	o, _ := serve(t, func(s *script) {
+		talk(s, append(pop3Capa("SASL PLAIN"), authPlain(), "+OK in", "C: NOOP", "+OK")...)
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	conn, err := OpenPOP3(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	cancel()
+	if err := conn.Send("NOOP"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Answer(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPOP3Ports(t *testing.T) {
+	t.Parallel()
+	for security, want := range map[Security]int{TLS: 995, StartTLS: 110, None: 110, "": 995} {
+		o := Options{Host: testHost, Security: security, AllowPlaintext: true}
+		o.Login = signin.Login{Username: "a", Password: func(context.Context) (secret.String, error) { return secret.New("b"), nil }}
+		var got string
+		o.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
+			got = addr
+			return nil, errors.New("no network")
+		}
+		if _, err := OpenPOP3(t.Context(), o); err == nil || got != fmt.Sprintf("%s:%d", testHost, want) {
+			t.Errorf("%q: got %s, %v, want port %d", security, got, err, want)
+		}
+	}
+}

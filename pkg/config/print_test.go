@@ -18,7 +18,7 @@ accounts:
       allow_plaintext: false
       tls:
         ca_file: /etc/ssl/own.pem
-      username: 'me: #1'
+      username: 'me: #1 $$'
       password:
         command: [pass, show, mail/work]
       mailboxes:
@@ -61,7 +61,7 @@ accounts:
     imap:
       host: imap.example.com
       tls: { ca_file: /etc/ssl/own.pem }
-      username: "me: #1"
+      username: "me: #1 $$"
       password: { command: [pass, show, mail/work] }
       mailboxes: { exclude: ['\Junk', Spam*] }
       connections: 2

@@ -128,7 +128,7 @@ func (w *walk) key(at string, key *yaml.Node, f field) (field, bool) {
 		}
 	}
 	if f.hush {
-		w.mistake(at, key, "unknown key; use one of: %s, and put a password that begins with { in quotes", names(f.fields))
+		w.mistake(at, key, `unknown key; use one of: %s, and put a password that begins with { or holds ": " in quotes`, names(f.fields))
 		return field{}, false
 	}
 	w.mistake(at, key, "unknown key %s%s", quote(key.Value), w.advice(key.Value, f))

@@ -50,11 +50,11 @@ func (c *popClient) line() string {
 	c.t.Helper()
 	var line []byte
 	for !bytes.HasSuffix(line, []byte("\r\n")) {
-		b, err := c.r.ReadByte()
+		more, err := c.r.ReadBytes('\n')
+		line = append(line, more...)
 		if err != nil {
 			c.t.Fatalf("after %.60q: %v", line, err)
 		}
-		line = append(line, b)
 	}
 	return string(line[:len(line)-2])
 }

@@ -9,7 +9,8 @@ type Receiver interface {
 	// read body to io.EOF or return an error. size is the exact length where
 	// the protocol tells it (IMAP's literal), else -1. Bytes that end in any
 	// other error than io.EOF are worthless; so are bytes whose ref is never
-	// settled. Body is called at most once for a ref between two settlements.
+	// settled. A ref that is not settled can come again; the later bytes
+	// replace the earlier ones.
 	Body(ref Ref, size int64, body io.Reader) error
 
 	// Settle gives the outcome of one ref, exactly once for each ref, after

@@ -2,7 +2,7 @@ package mailtest
 
 import (
 	"crypto/tls"
-	"net"
+	"crypto/x509"
 	"testing"
 )
 
@@ -20,17 +20,13 @@ func TestCertificatesAreWhatTheySay(t *testing.T) {
 		{"self-signed", SelfSigned(t), false},
 		{"of another authority", NewCA(t).Good(t), false},
 	} {
-		for _, host := range []string{"127.0.0.1", "localhost"} {
-			client, server := net.Pipe()
-			go func() {
-				_ = tls.Server(server, test.cert.ServerConfig()).Handshake() // the client's view counts
-				_ = server.Close()
-			}()
-			err := tls.Client(client, &tls.Config{RootCAs: ca.Pool(), ServerName: host}).Handshake()
+		for _, host := range []string{"127.0.0.1", "::1", "localhost"} {
+			_, err := test.cert.TLS.Leaf.Verify(x509.VerifyOptions{
+				DNSName: host, Roots: ca.Pool(), CurrentTime: goodFrom().AddDate(20, 0, 0),
+			})
 			if (err == nil) != test.good {
 				t.Errorf("%s for %s: got %v", test.name, host, err)
 			}
-			_ = client.Close() // frees the server, however it ended
 		}
 	}
 }

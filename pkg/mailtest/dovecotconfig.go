@@ -159,6 +159,9 @@ service anvil {
     mode = 0
   }
 }
+service auth {
+  client_limit = 4096
+}
 service imap-login {
   chroot =
   service_count = 0

@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -58,6 +60,8 @@ func TestTLS(t *testing.T) {
 				t.Parallel()
 				o, s := serve(t, func(s *script) { playTLS(s, tc.config, security) })
 				o.Security, o.Host, o.CAFile = security, tc.host, ours.file
+				var log bytes.Buffer
+				o.Log = slog.New(slog.NewTextHandler(&log, nil))
 				c, err := OpenIMAP(t.Context(), o)
 				if tc.hint == "" {
 					if err != nil {
@@ -65,6 +69,9 @@ func TestTLS(t *testing.T) {
 					}
 					if !c.conn.Secure() || !c.Has("UIDPLUS") || c.Has("STARTTLS") {
 						t.Errorf("secure %t, capabilities %v", c.conn.Secure(), c.Capabilities())
+					}
+					if c.LastText() != "quota" || !strings.Contains(log.String(), "text=quota") || strings.Contains(log.String(), "to me") {
+						t.Errorf("the last text is %q, the log %q", c.LastText(), log.String())
 					}
 					_ = c.Close()
 					return
@@ -84,7 +91,7 @@ func playTLS(s *script, config *tls.Config, security Security) {
 	if security == StartTLS {
 		s.say("* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hello")
 		s.want("STARTTLS")
-		s.say("* CAPABILITY IMAP4rev1 LOGINDISABLED", "$ OK [CAPABILITY LOGINDISABLED] go on")
+		s.say("* NO [ALERT] send your password to me", "* CAPABILITY IMAP4rev1 LOGINDISABLED", "$ OK [CAPABILITY LOGINDISABLED] go on")
 	}
 	if !s.tls(config) {
 		s.stall()
@@ -97,7 +104,7 @@ func playTLS(s *script, config *tls.Config, security Security) {
 		s.say("* OK [CAPABILITY " + plainCaps + "] hello")
 	}
 	s.want("AUTHENTICATE PLAIN " + plainResponse())
-	s.say("$ OK [CAPABILITY IMAP4rev1 UIDPLUS] in")
+	s.say("* OK [ALERT] quota", "$ OK [CAPABILITY IMAP4rev1 UIDPLUS] in")
 	s.stall()
 }
 

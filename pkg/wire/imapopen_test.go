@@ -137,6 +137,7 @@ func TestOpenIMAPRefused(t *testing.T) {
 		{"no greeting", func(s *script) { s.say("+OK POP3 ready") }, mail.ClassProtocol, mail.RetryLater, "no IMAP greeting"},
 		{"garbage", func(s *script) { s.say("HTTP/1.1 400 Bad Request") }, mail.ClassProtocol, mail.RetryLater, "neither OK nor"},
 		{"endless greeting", func(s *script) { s.raw(strings.Repeat("a", 3<<20)) }, mail.ClassProtocol, mail.RetryLater, "more than"},
+		{"alert, then wrong password", auth("* NO [ALERT] locked", "$ NO nope"), mail.ClassAuth, mail.RetryNever, "nope"},
 		{"capabilities refused", func(s *script) {
 			s.say("* OK hello")
 			s.want("CAPABILITY")

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"reflect"
 	"strings"
@@ -61,6 +62,16 @@ func TestResponseRefused(t *testing.T) {
 	}
 }
 
+func TestResponseDepth(t *testing.T) {
+	t.Parallel()
+	for depth, want := range map[int]error{64: nil, 65: ErrTooMuch} {
+		in := "* X " + strings.Repeat("(", depth) + strings.Repeat(")", depth) + "\r\n"
+		if _, err := readResponse(in, Limits{}); !errors.Is(err, want) {
+			t.Errorf("%d deep: got %v, want %v", depth, err, want)
+		}
+	}
+}
+
 func FuzzResponse(f *testing.F) {
 	f.Add([]byte("* LIST (\\A) \"/\" {3}\r\na b\r\n* OK [X (]) y] z\r\n+ x\r\n"))
 	f.Add([]byte("* 1 FETCH (BODY[1 (A)]<1> NIL ~{0}\r\n \"\\\"\")\r\na OK\r\n* SEARCH 1 2\r\n"))
@@ -111,7 +122,7 @@ func TestStreamGoesOnAfterKick(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.kick()
-	if _, err := s.line(); err != errKicked {
+	if _, err := s.line(); !errors.Is(err, errKicked) {
 		t.Fatalf("got %v, want errKicked", err)
 	}
 	conn.unkick()

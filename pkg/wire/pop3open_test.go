@@ -71,6 +71,9 @@ func TestOpenPOP3(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
+			if got := conn.limits.Listing; got != 128<<20 {
+				t.Errorf("a listing may have %d bytes", got)
+			}
 			if conn.Pipelining != test.pipelining {
 				t.Errorf("pipelining: got %t, want %t", conn.Pipelining, test.pipelining)
 			}
@@ -152,7 +155,7 @@ func TestOpenPOP3Refused(t *testing.T) {
 			if !strings.Contains(err.Error(), test.text) {
 				t.Errorf("%q does not say %q", err, test.text)
 			}
-			for _, secret := range []string{testPassword, plainResponse(), testPassword[:8]} {
+			for _, secret := range []string{testPassword, plainResponse(), testPassword[:4]} {
 				if strings.Contains(err.Error()+mail.ErrorHint(err), secret) {
 					t.Errorf("the error gives the password away: %q", err)
 				}

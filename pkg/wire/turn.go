@@ -248,17 +248,14 @@ func (t *Turn) readLine(limit int) ([]byte, error) {
 func (t *Turn) clean(text string) string { return Text(t.redact(text)) }
 
 // fail closes the connection with err as the reason, unless there was one
-// before, and returns the reason. It is never io.EOF: an end of the stream
-// where none may be is no end of a body.
+// before, and returns the reason.
 func (t *Turn) fail(err error) error {
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
 	t.Fail(err)
 	return t.Err()
 }
 
-// Err returns the error that ended the connection, or nil.
+// Err returns the error that ended the connection, or nil. It is never io.EOF:
+// an end of the stream where none may be must not look like a body's.
 func (t *Turn) Err() error {
 	err := t.Conn.Err()
 	if errors.Is(err, io.EOF) {

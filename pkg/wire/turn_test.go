@@ -235,7 +235,7 @@ func TestListingLosesAddedDots(t *testing.T) {
 
 func TestMessageMustBeReadToItsEnd(t *testing.T) {
 	t.Parallel()
-	turn := playBack("+OK\r\nabc\r\n.\r\n+OK\r\n")
+	turn := playBack("+OK\r\n+OK I am no answer\r\n.\r\n+OK\r\n")
 	if err := turn.Send("RETR 1", "NOOP"); err != nil {
 		t.Fatal(err)
 	}
@@ -244,6 +244,23 @@ func TestMessageMustBeReadToItsEnd(t *testing.T) {
 	}
 	if reply, err := turn.Answer(); err == nil {
 		t.Errorf("a body was taken for an answer: %+v", reply)
+	}
+}
+
+// The first error is the last word, whatever is still buffered.
+func TestNothingFollowsAnError(t *testing.T) {
+	t.Parallel()
+	turn := playBack("+OK 1\r\n+OK 2\r\n")
+	if err := turn.Send("NOOP", "NOOP"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := turn.Answer(); err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("the pass was cancelled")
+	turn.Fail(cause)
+	if reply, err := turn.Answer(); err != cause {
+		t.Errorf("got %+v, %v, want %v", reply, err, cause)
 	}
 }
 

@@ -95,7 +95,7 @@ func (b *batch) Add(box mail.Box, key mail.Key, body io.Reader) error {
 		return b.fail(own, err)
 	}
 
-	buf, whole, err := b.store.buffers.read(body)
+	buf, whole, err := b.store.buffers.read(body, b.store.small)
 	if err != nil {
 		b.store.buffers.put(buf)
 		return err

@@ -50,6 +50,12 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// The suite once more where every flush is a real one.
+func TestStoreSuiteOnDisk(t *testing.T) {
+	t.Parallel()
+	mailtest.TestStore(t, func(t *testing.T) pull.Store { return openReal(t, t.TempDir(), Maildirpp) })
+}
+
 // Flags, folder and date are those of the server, and an independent reader
 // of Maildir finds the messages.
 func TestFlagsAndDates(t *testing.T) {

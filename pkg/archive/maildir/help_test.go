@@ -33,7 +33,18 @@ func openFaulty(t testing.TB, path string, layout Layout, f *faults) (*Store, er
 	return Open(Options{Dir: &faultDir{d, f}, Layout: layout})
 }
 
+// openStore opens a store on a good disk.
 func openStore(t testing.TB, path string, layout Layout) *Store {
+	t.Helper()
+	s, err := openFaulty(t, path, layout, &faults{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// openReal opens a store that really flushes.
+func openReal(t testing.TB, path string, layout Layout) *Store {
 	t.Helper()
 	d, err := durable.OpenDir(path)
 	if err != nil {

@@ -97,9 +97,10 @@ func streamed(t *testing.T, d durable.Dir, pieces [][]byte) *large {
 func TestLineEndsOnDisk(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir(), Maildirpp)
+	s.small = minBuffer
 	box := openBox(t, s, mail.Inbox)
 	line := "a line of mail\r\n"
-	long := strings.Repeat(line, smallBody/len(line)) // exactly smallBody bytes
+	long := strings.Repeat(line, s.small/len(line)) // exactly as much as is streamed
 	for i, head := range []string{"", long, long + "12345"} {
 		n := 5
 		if head != "" {

@@ -49,14 +49,14 @@ func class(size int) int {
 	return bits.Len(uint(max(size-1, 0)) / minBuffer)
 }
 
-// read reads body to its end or until smallBody bytes are read, whichever comes
+// read reads body to its end or until limit bytes are read, whichever comes
 // first. whole says that it was the end. The buffer is returned with what was
 // read, also beside an error.
-func (b *buffers) read(body io.Reader) (buf []byte, whole bool, err error) {
+func (b *buffers) read(body io.Reader, limit int) (buf []byte, whole bool, err error) {
 	buf = b.get(minBuffer)
 	for empty := 0; ; {
 		if len(buf) == cap(buf) {
-			if len(buf) >= smallBody {
+			if len(buf) >= limit {
 				return buf, false, nil
 			}
 			larger := append(b.get(2*cap(buf)), buf...)

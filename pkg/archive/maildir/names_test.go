@@ -79,7 +79,7 @@ func hostileLevels() []string {
 		"\xff", "\xfe\xff", "\xc3", "\xc3(", "a\xffb", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\uFFFD", "\uFFFD\xff", "\uFFFDabc",
 		"~", "~root", "~/x", "-rf", "--help", "*", "%", "a*b", "$(reboot)", "`id`", "|sh", ";", "\"", "'", "<x>", "?", "#", "a:2,S", "CON", "nul", "com1.txt",
 	}
-	for _, n := range []int{200, 221, 222, 223, 253, 254, 255, 256, 257, 300, 1000, 4096} {
+	for _, n := range []int{200, 221, 222, 223, 253, 254, 255, 256, 257, 300, 1000} {
 		levels = append(levels,
 			strings.Repeat("a", n), strings.Repeat("A", n), strings.Repeat("aB", n/2), strings.Repeat(".", n),
 			strings.Repeat("ü", n), strings.Repeat("日", n), strings.Repeat("\xff", n), strings.Repeat("a", n-1)+"=",
@@ -95,7 +95,7 @@ func hostilePaths() [][]string {
 	for i, l := range levels {
 		paths = append(paths, []string{l}, []string{"Work", l}, []string{l, "work"}, []string{l, levels[(i*7+3)%len(levels)], l})
 	}
-	for _, n := range []int{15, 16, 17, 18, 100, 2000} {
+	for _, n := range []int{15, 16, 17, 18, 100, 400} {
 		paths = append(paths, slices.Repeat([]string{"a"}, n), slices.Repeat([]string{"A"}, n), slices.Repeat([]string{".."}, n),
 			slices.Repeat([]string{""}, n), slices.Repeat([]string{"日本語日本語日本語"}, n))
 	}
@@ -267,7 +267,7 @@ func TestBoxesStayInside(t *testing.T) {
 		s := openStore(t, root, layout)
 		folders := make(map[string]string)
 		for i, path := range hostilePaths() {
-			if i%3 != 0 && len(path) > 1 {
+			if i%5 != 0 && len(path) > 1 {
 				continue // a part of them is enough, and fast
 			}
 			box, err := s.Box(mail.Mailbox{Name: mail.MailboxName(strings.Join(path, "\x1f")), Delimiter: '\x1f'})

@@ -32,6 +32,7 @@ type Store struct {
 	opts    Options
 	buffers buffers
 	queue   *budget
+	small   int // smallBody; tests use less
 
 	// number makes the names in tmp/ differ.
 	number atomic.Int64
@@ -62,6 +63,7 @@ func Open(opts Options) (*Store, error) {
 	s := &Store{
 		opts:     opts,
 		queue:    newBudget(queueBytes),
+		small:    smallBody,
 		folders:  make(map[string]*folder),
 		siblings: make(map[string]*siblings),
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/pull"
 )
 
 // Servers may mix the answers to two commands, and Dovecot does. A group of
@@ -37,7 +36,7 @@ const maxThrottled = 3
 // missing are looked for, and fetched by sequence number as the last resort,
 // where go-imap takes an answer whose UID comes after the body. Each ref so
 // ends whole, gone, or failed.
-func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r pull.Receiver) error {
+func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	defer s.wire.CloseOn(ctx)()
 	if refs.Mailbox != s.selected {
 		return &mail.Error{
@@ -77,7 +76,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r pull.Receiver) er
 type fetch struct {
 	*Session
 	refs     mail.Refs
-	receiver pull.Receiver
+	receiver mail.Receiver
 	plan     *planner
 	alone    mail.UIDSet // suspects, asked for when all else is done
 	single   []mail.UID  // to be asked for once more, singly

@@ -79,7 +79,7 @@ func TestFetchGroups(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ messages, size, groups int }{
 		{3 * groupMessages, 100, 2},
-		{40, 1 << 20, 2},
+		{100, 400 << 10, 2},
 	} {
 		p := &peer{caps: "ESEARCH", messages: sized(tt.messages, tt.size)}
 		session, refs := selectInbox(t, p.listen(t))

@@ -19,10 +19,10 @@ const lookGroup = 64
 // complete takes a completed command out of the flight, settles what it
 // brought and notes the rest for another try.
 //
-// A whole body counts whether the command ended OK or was refused: the refusal
-// is of the messages that did not come, and the tagged line shows that the
-// server and we agree on where each literal ended. Any other error means that
-// the connection is lost, and then nothing of the command counts.
+// A body counts only when its command ended OK: rung 2 of the ladder. The
+// messages of a command that was refused, also those that came, are asked for
+// once more, each by a command of its own. Any other error means that the
+// connection is lost, and then nothing of the command counts.
 func (f *fetch) complete(c *command, err error) error {
 	no, ok := refusedFetch(err)
 	if !ok {
@@ -61,6 +61,11 @@ func refusedFetch(err error) (no *refused, ok bool) {
 func (f *fetch) outcome(c *command, uid mail.UID, no *refused) error {
 	a := c.got[uid]
 	switch {
+	case no != nil && !c.last:
+		f.single = append(f.single, uid)
+		return nil
+	case no != nil:
+		return f.settle(f.item(uid), refusal(opFetch, f.ref(uid), mail.ScopeMessage, no))
 	case a != nil && (a.other || a.body && !a.named):
 		return f.settle(f.item(uid), f.failed(uid, mail.ClassProtocol, errOtherUID))
 	case a != nil && a.body:
@@ -73,8 +78,6 @@ func (f *fetch) outcome(c *command, uid mail.UID, no *refused) error {
 	case !c.last:
 		f.single = append(f.single, uid)
 		return nil
-	case no != nil:
-		return f.settle(f.item(uid), refusal(opFetch, f.ref(uid), mail.ScopeMessage, no))
 	case c.seq != 0:
 		return f.settle(f.item(uid), f.failed(uid, mail.ClassServer, errNoBody))
 	default:

@@ -226,7 +226,7 @@ func open(t testing.TB, s *Source) *Session {
 		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(session.Abort)
-	return session.(*Session)
+	return session
 }
 
 // inbox is the mailbox that most tests open.

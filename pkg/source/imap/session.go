@@ -8,7 +8,6 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/pull"
 	"mailpull/pkg/wire"
 )
 
@@ -24,8 +23,6 @@ type Session struct {
 	selected mail.MailboxName // empty: none
 	aborted  atomic.Bool
 }
-
-var _ pull.Session = (*Session)(nil)
 
 // Close implements pull.Session: it says LOGOUT and waits for the answer.
 func (s *Session) Close(ctx context.Context) error {

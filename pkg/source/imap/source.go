@@ -6,7 +6,6 @@ import (
 
 	"github.com/emersion/go-imap/v2/imapclient"
 
-	"mailpull/pkg/pull"
 	"mailpull/pkg/wire"
 )
 
@@ -40,10 +39,8 @@ func New(o Options) *Source {
 	return &Source{options: o}
 }
 
-var _ pull.Source = (*Source)(nil)
-
 // Open implements pull.Source.
-func (s *Source) Open(ctx context.Context) (pull.Session, error) {
+func (s *Source) Open(ctx context.Context) (*Session, error) {
 	conn, err := wire.OpenIMAP(ctx, s.options.Wire)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,6 @@ func TestSourceSuite(t *testing.T) {
 		for i, body := range mailtest.SuiteBodies() {
 			p.messages = append(p.messages, message{uid: mail.UID(i + 1), body: body})
 		}
-		return p.listen(t)
+		return pull.NewSource(p.listen(t))
 	})
 }

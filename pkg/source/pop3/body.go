@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/pull"
 	"mailpull/pkg/wire"
 )
 
@@ -31,15 +30,15 @@ const (
 // Fetch implements pull.Session. It asks for many messages ahead where the
 // server pipelines. A message is settled when the answer after it has begun
 // well, and the last one by the answer to a NOOP: see the package comment.
-func (s *session) Fetch(ctx context.Context, refs mail.Refs, r pull.Receiver) error {
+func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	if s.listing == nil {
 		return &mail.Error{
-			Op: "pop3 RETR", Mailbox: refs.Mailbox, Scope: mail.ScopeAccount,
+			Op: "pop3 retr", Mailbox: refs.Mailbox, Scope: mail.ScopeAccount,
 			Class: mail.ClassLocal, Err: errors.New("no mailbox is selected"),
 		}
 	}
 	defer s.closeOn(ctx)()
-	f := &fetch{session: s, receiver: r, refs: refs, depth: 1}
+	f := &fetch{Session: s, receiver: r, refs: refs, depth: 1}
 	if s.conn.Pipelining {
 		f.depth = maxDepth
 	}
@@ -63,8 +62,8 @@ func (s *session) Fetch(ctx context.Context, refs mail.Refs, r pull.Receiver) er
 
 // fetch is the state of one Fetch.
 type fetch struct {
-	*session
-	receiver pull.Receiver
+	*Session
+	receiver mail.Receiver
 	depth    int
 	commands chan []string
 
@@ -98,7 +97,7 @@ func (f *fetch) run(ctx context.Context) error {
 	for f.read < len(f.todo) {
 		// Much can be buffered here after the connection was closed.
 		if ctx.Err() != nil {
-			return lost("pop3 RETR", "", context.Cause(ctx))
+			return lost("pop3 retr", "", context.Cause(ctx))
 		}
 		f.fill()
 		if err := f.message(); err != nil {
@@ -184,7 +183,7 @@ func (f *fetch) message() error {
 		return err
 	}
 	if !reply.OK {
-		e := refused("pop3 RETR", mail.ScopeMessage, reply)
+		e := refused("pop3 retr", mail.ScopeMessage, reply)
 		e.UIDL = ref.UIDL
 		return f.settle(ref, 0, e)
 	}
@@ -220,9 +219,9 @@ func (f *fetch) prove() error {
 func (f *fetch) lost(ref mail.Ref, err error) error {
 	noAnswer := errors.Is(err, wire.ErrProtocol) || errors.Is(err, wire.ErrTooMuch)
 	if f.unproved == nil || !noAnswer {
-		return lost("pop3 RETR", ref.UIDL, err)
+		return lost("pop3 retr", ref.UIDL, err)
 	}
-	e := lost("pop3 RETR", f.unproved.UIDL, err)
+	e := lost("pop3 retr", f.unproved.UIDL, err)
 	e.Hint = "The server does not mark the end of this message as the standard wants, so it cannot be fetched whole."
 	return e
 }
@@ -269,7 +268,7 @@ func (b *body) Read(p []byte) (int, error) {
 	n, err := b.content.Read(p)
 	b.size += int64(n)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = lost("pop3 RETR", b.ref.UIDL, err)
+		err = lost("pop3 retr", b.ref.UIDL, err)
 	}
 	return n, err
 }

@@ -286,7 +286,7 @@ func TestCommandsShareWrites(t *testing.T) {
 	<-done
 }
 
-// How far to read ahead, before the first answer and after each.
+// How far to read ahead: what is sent before each answer is read.
 func TestReadAhead(t *testing.T) {
 	t.Parallel()
 	const mib = 1 << 20
@@ -294,29 +294,51 @@ func TestReadAhead(t *testing.T) {
 		name  string
 		depth int
 		sizes []uint32
-		want  string // how many are asked for before each answer is read
+		want  string
 	}{
-		{"serial", 1, []uint32{1, 1, 1}, "1 1 1"},
-		{"small", maxDepth, []uint32{1, 1, 1, 1}, "4 0 0 0"},
-		{"8 MiB", maxDepth, []uint32{3 * mib, 3 * mib, 3 * mib, 3 * mib, 1}, "2 1 2 0 0"},
-		{"one beside the one in hand", maxDepth, []uint32{99 * mib, 99 * mib, 99 * mib, 99 * mib}, "2 1 1 0"},
+		{"serial", 1, []uint32{1, 1, 1}, "1|2|3|NOOP"},
+		{"small", maxDepth, []uint32{1, 1, 1, 1}, "1 2 3 4 NOOP||||"},
+		{"8 MiB", maxDepth, []uint32{3 * mib, 3 * mib, 3 * mib, 3 * mib, 1}, "1 2|3|4 5 NOOP|||"},
+		{"one beside the one in hand", maxDepth, []uint32{99 * mib, 99 * mib, 99 * mib, 99 * mib}, "1 2|3|4 NOOP||"},
 	} {
 		l := &listing{sizes: test.sizes}
-		f := &fetch{session: &session{listing: l}, depth: test.depth, commands: make(chan []string, maxDepth+1)}
+		f := &fetch{Session: &Session{listing: l}, depth: test.depth, commands: make(chan []string, 1)}
 		for i := range test.sizes {
 			f.todo = append(f.todo, int32(i))
 		}
 		var got []string
-		for f.read < len(f.todo) {
-			asked := f.asked
+		for {
 			f.fill()
-			got = append(got, fmt.Sprint(f.asked-asked))
+			var batch []string
+			if len(f.commands) > 0 {
+				batch = <-f.commands
+			}
+			got = append(got, strings.ReplaceAll(strings.Join(batch, " "), "RETR ", ""))
+			if f.read == len(f.todo) {
+				break
+			}
 			f.ahead -= f.size(f.read)
 			f.read++
 		}
-		if got := strings.Join(got, " "); got != test.want {
-			t.Errorf("%s: asked for %s, want %s", test.name, got, test.want)
+		if got := strings.Join(got, "|"); got != test.want {
+			t.Errorf("%s: sent %s, want %s", test.name, got, test.want)
 		}
+	}
+}
+
+// A cancelled fetch settles nothing more, however much is buffered.
+func TestCancelledFetchSettlesNothing(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("the daemon stops")
+	s, refs, _ := open(t, (&maildrop{bodies: fourMessages()}).source(t, wire.Limits{}))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r := newReceiver()
+	r.onBody = func(mail.Ref, io.Reader) error {
+		cancel(cause)
+		return nil
+	}
+	if err := s.Fetch(ctx, refs, r); !errors.Is(err, cause) || len(r.settled) != 0 {
+		t.Errorf("got %v, settled %v", err, r.settled)
 	}
 }
 
@@ -324,7 +346,7 @@ func TestReadAhead(t *testing.T) {
 func TestCommandsInFlightAreFew(t *testing.T) {
 	t.Parallel()
 	l := &listing{sizes: make([]uint32, maxMessages)}
-	f := &fetch{session: &session{listing: l}, depth: maxDepth, commands: make(chan []string, maxDepth+1)}
+	f := &fetch{Session: &Session{listing: l}, depth: maxDepth, commands: make(chan []string, maxDepth+1)}
 	for i := range l.sizes[:maxMessages/2] {
 		f.todo = append(f.todo, int32(maxMessages-1-i))
 	}

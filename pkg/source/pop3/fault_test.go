@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/pull"
 	"mailpull/pkg/wire"
 )
 
@@ -36,7 +35,7 @@ func (c *cutConn) Read(p []byte) (int, error) {
 }
 
 // whole runs a session from Open to Close.
-func whole(ctx context.Context, source pull.Source, r pull.Receiver) error {
+func whole(ctx context.Context, source *Source, r mail.Receiver) error {
 	s, err := source.Open(ctx)
 	if err != nil {
 		return err
@@ -56,7 +55,7 @@ func whole(ctx context.Context, source pull.Source, r pull.Receiver) error {
 func sessionSize(t *testing.T, drop *maildrop) int {
 	t.Helper()
 	var counters wire.Counters
-	source := drop.source(t, wire.Limits{}).(*Source)
+	source := drop.source(t, wire.Limits{})
 	source.options.Wire.Counters = &counters
 	if err := whole(t.Context(), source, newReceiver()); err != nil {
 		t.Fatal(err)

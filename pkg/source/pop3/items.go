@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/wire"
@@ -102,7 +103,7 @@ func (c *column) parse(line []byte) error {
 // check says what is wrong with the answer as a whole. Lines that all have
 // different numbers, and are as many as there are messages, leave none out.
 func (c *column) check() error {
-	op := "pop3 " + c.command
+	op := "pop3 " + strings.ToLower(c.command)
 	if c.lines != len(c.seen) {
 		return broken(op, "STAT counts %d messages and %s lists %d", len(c.seen), c.command, c.lines)
 	}
@@ -163,7 +164,7 @@ func (l *listing) sort() error {
 		if l.uidls[a] != l.uidls[b] {
 			continue
 		}
-		err := broken("pop3 UIDL", "messages %d and %d have the same unique-id", a+1, b+1)
+		err := broken("pop3 uidl", "messages %d and %d have the same unique-id", a+1, b+1)
 		err.UIDL = l.uidls[a]
 		err.Hint = "The server gives two messages one identity, so they cannot be told apart: if they are copies of each other, delete one on the server."
 		return err

@@ -12,7 +12,6 @@ import (
 
 	gopop3 "github.com/knadh/go-pop3"
 
-	"mailpull/pkg/pull"
 	"mailpull/pkg/wire"
 )
 
@@ -28,13 +27,11 @@ type Source struct {
 	options Options
 }
 
-var _ pull.Source = (*Source)(nil)
-
 // New returns the source. It does no I/O.
 func New(options Options) *Source { return &Source{options: options} }
 
 // Open implements pull.Source.
-func (s *Source) Open(ctx context.Context) (pull.Session, error) {
+func (s *Source) Open(ctx context.Context) (*Session, error) {
 	conn, err := wire.OpenPOP3(ctx, s.options.Wire)
 	if err != nil {
 		return nil, err
@@ -44,7 +41,7 @@ func (s *Source) Open(ctx context.Context) (pull.Session, error) {
 		_ = conn.Close() // what went wrong is in err
 		return nil, lost("pop3 open", "", err)
 	}
-	return &session{conn: conn, library: library}, nil
+	return &Session{conn: conn, library: library}, nil
 }
 
 // Limit is 1: a server locks the maildrop for the session that opened it (RFC

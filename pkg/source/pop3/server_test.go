@@ -14,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/pull"
 	"mailpull/pkg/secret"
 	"mailpull/pkg/signin"
 	"mailpull/pkg/wire"
@@ -38,7 +37,7 @@ type maildrop struct {
 
 // source returns a source that reads the maildrop over pipes. The test waits
 // for the servers.
-func (m *maildrop) source(t testing.TB, limits wire.Limits) pull.Source {
+func (m *maildrop) source(t testing.TB, limits wire.Limits) *Source {
 	t.Helper()
 	var servers sync.WaitGroup
 	t.Cleanup(servers.Wait)
@@ -52,7 +51,7 @@ func (m *maildrop) source(t testing.TB, limits wire.Limits) pull.Source {
 	})
 }
 
-func (m *maildrop) dialled(limits wire.Limits, dial func(context.Context, string, string) (net.Conn, error)) pull.Source {
+func (m *maildrop) dialled(limits wire.Limits, dial func(context.Context, string, string) (net.Conn, error)) *Source {
 	return New(Options{Wire: wire.Options{
 		Host: "pop.example.com", Security: wire.None, AllowPlaintext: true,
 		Login: signin.Login{Username: "isp", Password: func(context.Context) (secret.String, error) {
@@ -228,7 +227,7 @@ func (r *receiver) Settled() error {
 }
 
 // open opens a session and selects INBOX.
-func open(t testing.TB, source pull.Source) (pull.Session, mail.Refs, mail.Status) {
+func open(t testing.TB, source *Source) (*Session, mail.Refs, mail.Status) {
 	t.Helper()
 	s, err := source.Open(t.Context())
 	if err != nil {

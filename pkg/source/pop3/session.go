@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 
 	gopop3 "github.com/knadh/go-pop3"
 
@@ -11,8 +12,8 @@ import (
 	"mailpull/pkg/wire"
 )
 
-// session implements pull.Session on one signed-in connection.
-type session struct {
+// Session implements pull.Session on one signed-in connection.
+type Session struct {
 	conn    *wire.POP3
 	library *gopop3.Conn // speaks through conn.Turn
 	listing *listing     // of the last Select, or nil
@@ -21,14 +22,14 @@ type session struct {
 // Mailboxes implements pull.Session. A maildrop has no other than INBOX. No
 // status comes with it: STAT alone cannot tell a mailbox from one in which as
 // many bytes left as came.
-func (s *session) Mailboxes(context.Context) ([]mail.Mailbox, error) {
+func (s *Session) Mailboxes(context.Context) ([]mail.Mailbox, error) {
 	return []mail.Mailbox{{Name: mail.Inbox, Wire: string(mail.Inbox)}}, nil
 }
 
 // Select implements pull.Session. STAT, UIDL and LIST go out together where
 // the server pipelines. The refs' UIDLs belong to the session and must not be
 // changed.
-func (s *session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
+func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
 	defer s.closeOn(ctx)()
 	s.listing = nil
 	if box.Name != mail.Inbox {
@@ -54,8 +55,8 @@ func (s *session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 }
 
 // stat asks how many messages there are, and how large they are together.
-func (s *session) stat() (mail.Status, error) {
-	const op = "pop3 STAT"
+func (s *Session) stat() (mail.Status, error) {
+	const op = "pop3 stat"
 	messages, size, err := s.library.Stat()
 	if dead := s.conn.Err(); dead != nil {
 		return mail.Status{}, lost(op, "", dead)
@@ -79,7 +80,7 @@ func (s *session) stat() (mail.Status, error) {
 
 // list reads UIDL and LIST. Where they were asked for together both are read,
 // so that the connection stays in step whatever is wrong with the first.
-func (s *session) list(messages int) (*listing, error) {
+func (s *Session) list(messages int) (*listing, error) {
 	l := newListing(messages)
 	uidlErr := s.column(l.uidlColumn())
 	if uidlErr != nil && (!s.conn.Pipelining || s.conn.Err() != nil) {
@@ -98,8 +99,8 @@ func (s *session) list(messages int) (*listing, error) {
 }
 
 // column asks for one of the two listings, if it was not yet, and reads it.
-func (s *session) column(c *column) error {
-	op := "pop3 " + c.command
+func (s *Session) column(c *column) error {
+	op := "pop3 " + strings.ToLower(c.command)
 	if !s.conn.Pipelining {
 		if err := s.conn.Send(c.command); err != nil {
 			return lost(op, "", err)
@@ -122,8 +123,8 @@ func (s *session) column(c *column) error {
 
 // Close implements pull.Session. It says QUIT, which is what makes a server
 // carry out deletions, so it is for the good end alone.
-func (s *session) Close(ctx context.Context) error {
-	const op = "pop3 QUIT"
+func (s *Session) Close(ctx context.Context) error {
+	const op = "pop3 quit"
 	defer s.closeOn(ctx)()
 	defer s.Abort()
 	if dead := s.conn.Err(); dead != nil {
@@ -140,11 +141,11 @@ func (s *session) Close(ctx context.Context) error {
 }
 
 // Abort implements pull.Session.
-func (s *session) Abort() { _ = s.conn.Close() } // there is nobody to tell
+func (s *Session) Abort() { _ = s.conn.Close() } // there is nobody to tell
 
 // closeOn closes the connection when ctx ends, until the returned function is
 // called. A ctx that has ended already closes it before anything is sent.
-func (s *session) closeOn(ctx context.Context) func() {
+func (s *Session) closeOn(ctx context.Context) func() {
 	if ctx.Err() != nil {
 		s.conn.Fail(context.Cause(ctx))
 	}

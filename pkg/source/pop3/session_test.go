@@ -22,7 +22,7 @@ func TestConforms(t *testing.T) {
 			t.Parallel()
 			mailtest.TestSource(t, func(t *testing.T) pull.Source {
 				drop := &maildrop{bodies: mailtest.SuiteBodies(), serial: serial}
-				return drop.source(t, wire.Limits{})
+				return pull.NewSource(drop.source(t, wire.Limits{}))
 			})
 		})
 	}
@@ -110,7 +110,9 @@ func TestSelectRefuses(t *testing.T) {
 		{"LIST", "+OK\r\n1 10\r\n2\r\n.\r\n", box, protocol, later, "line 2"},
 	} {
 		for _, serial := range []bool{false, true} {
-			drop := &maildrop{bodies: []string{"a\r\n", "b\r\n"}, serial: serial, answers: map[string]string{test.command: test.answer}}
+			drop := &maildrop{bodies: []string{"a\r\n", "b\r\n"}, serial: serial, answers: map[string]string{
+				test.command: test.answer, "QUIT": "-ERR in step\r\n",
+			}}
 			s, err := drop.source(t, wire.Limits{}).Open(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -120,15 +122,33 @@ func TestSelectRefuses(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), test.text) {
 				t.Errorf("%s %q: %v does not say %q", test.command, test.answer, err, test.text)
 			}
-			// After an error of the mailbox the session is in step.
-			closeErr := s.Close(t.Context())
-			if usable := closeErr == nil; usable != (test.scope == box) {
-				t.Errorf("%s %q: closing: %v", test.command, test.answer, closeErr)
-			}
 			if err := s.Fetch(t.Context(), mail.Refs{UIDLs: []mail.UIDL{"a"}}, newReceiver()); err == nil {
 				t.Errorf("%s %q: fetched without a listing", test.command, test.answer)
 			}
+			// After an error of the mailbox the next answer is that to QUIT.
+			err = s.Close(t.Context())
+			if inStep := strings.Contains(err.Error(), "in step"); inStep != (test.scope == box) {
+				t.Errorf("%s %q: closing: %v", test.command, test.answer, err)
+			}
 		}
+	}
+}
+
+// A listing that failed leaves none behind that was good before: refs of it
+// would be taken for gone.
+func TestFetchNeedsAListing(t *testing.T) {
+	t.Parallel()
+	drop := &maildrop{bodies: fourMessages(), answers: map[string]string{}}
+	s, refs, _ := open(t, drop.source(t, wire.Limits{}))
+	drop.answers["UIDL"] = "-ERR [SYS/TEMP] not now\r\n"
+	if _, _, err := s.Select(t.Context(), mail.Mailbox{Name: mail.Inbox}); err == nil {
+		t.Fatal("no error")
+	}
+	r := newReceiver()
+	err := s.Fetch(t.Context(), refs, r)
+	wantError(t, err, mail.ScopeAccount, mail.ClassLocal, mail.RetryLater)
+	if len(r.events) != 0 {
+		t.Errorf("got %q", r.events)
 	}
 }
 

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mailpull/pkg/demo"
+	"mailpull/pkg/mailtest"
+)
+
+// BenchmarkFigures prints the figures of the documentation. Times are given
+// as ratios within one run, against a peer or a limit that is measured in the
+// same minutes: single figures swing by a factor of two between machines and
+// hours. It wants the real binary in MAILPULL_BINARY; make bench builds it.
+func BenchmarkFigures(b *testing.B) {
+	binary := os.Getenv("MAILPULL_BINARY")
+	if binary == "" {
+		b.Skip("SKIPPED: MAILPULL_BINARY is not set: run make bench")
+	}
+	f := &figures{b: b, binary: binary}
+	f.startUp()
+	f.firstPass()
+	f.manyMessages()
+	f.largeMessage()
+	fmt.Println()
+	for _, line := range f.lines {
+		fmt.Println(line)
+	}
+	b.ReportMetric(0, "ns/op") // the time of this benchmark itself says nothing
+}
+
+// figures collects what is printed at the end.
+type figures struct {
+	b      *testing.B
+	binary string
+	lines  []string
+}
+
+func (f *figures) say(format string, args ...any) {
+	f.lines = append(f.lines, fmt.Sprintf(format, args...))
+}
+
+// timing is one finished process: how long it took and its peak of memory.
+type timing struct {
+	took time.Duration
+	peak int64 // bytes
+}
+
+// timed runs a program to its end.
+func (f *figures) timed(name string, args ...string) timing {
+	f.b.Helper()
+	cmd := exec.Command(name, args...)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	begun := time.Now()
+	err := cmd.Run()
+	took := time.Since(begun)
+	if err != nil {
+		f.b.Fatalf("%s %v: %v\n%s", name, args, err, out.String())
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		f.b.Fatal("no resource usage on this system")
+	}
+	return timing{took, int64(usage.Maxrss) << 10} // Linux counts in KiB: getrusage(2)
+}
+
+func median(runs []timing) timing {
+	byTime := slices.SortedFunc(slices.Values(runs), func(a, b timing) int { return int(a.took - b.took) })
+	peak := slices.MaxFunc(runs, func(a, b timing) int { return int(a.peak - b.peak) }).peak
+	return timing{byTime[len(byTime)/2].took, peak}
+}
+
+func (f *figures) startUp() {
+	var runs []timing
+	for range 21 {
+		runs = append(runs, f.timed(f.binary, "version"))
+	}
+	f.say("mailpull version: %v median of %d starts (limit 20ms)", median(runs).took.Round(100*time.Microsecond), len(runs))
+}
+
+// account writes a configuration for a fresh archive and returns its path.
+func (f *figures) account(dir string, d *mailtest.Dovecot, name string) string {
+	f.b.Helper()
+	_, port, err := net.SplitHostPort(d.IMAPSAddr)
+	if err != nil {
+		f.b.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		f.b.Fatal(err)
+	}
+	path := filepath.Join(dir, "config.yaml")
+	text := fmt.Sprintf(`archive: mail
+state: state
+accounts:
+  - name: %s
+    imap: { host: localhost, port: %s, tls: { ca_file: %q }, username: %s, password: %s }
+`, name, port, d.CAFile, name, mailtest.DovecotPassword)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		f.b.Fatal(err)
+	}
+	return path
+}
+
+// firstPass compares a first pass over 10,000 messages with mbsync's, with
+// its default flush, in turn, and with the raw drain of one connection.
+func (f *figures) firstPass() {
+	mbsync, err := exec.LookPath("mbsync")
+	if err != nil {
+		f.say("SKIPPED: first pass against mbsync: mbsync is not installed")
+		return
+	}
+	const n = 10_000
+	d := mailtest.StartDovecot(f.b, mailtest.DovecotOptions{})
+	corpus := mailtest.Corpus(1, n)
+	var bytes int64
+	for _, m := range corpus {
+		bytes += int64(len(m.Body))
+	}
+	d.Deliver("bench", "INBOX", corpus)
+
+	var ours, theirs []timing
+	var drains []time.Duration
+	for i := range 4 { // the first round fills caches and does not count
+		dir := f.b.TempDir()
+		config := f.account(filepath.Join(dir, "mailpull"), d, "bench")
+		a := f.timed(f.binary, "run", "--config", config)
+		f.mustHold(filepath.Join(dir, "mailpull", "mail"), n)
+		rc := mbsyncConfig(f.b, filepath.Join(dir, "mbsync"), d, "bench")
+		p := f.timed(mbsync, "-q", "-c", rc, "-a")
+		f.mustHold(filepath.Join(dir, "mbsync", "mail"), n)
+		drain := f.drain(d, "bench")
+		if i > 0 {
+			ours, theirs, drains = append(ours, a), append(theirs, p), append(drains, drain)
+		}
+	}
+	o, t := median(ours), median(theirs)
+	slices.Sort(drains)
+	f.say("first IMAP pass, %d messages, %s, durable:", n, size(bytes))
+	f.say("  mailpull %v (peak %s), mbsync %v (peak %s): ratio %.2f (limit 0.60)",
+		o.took.Round(time.Millisecond), size(o.peak), t.took.Round(time.Millisecond), size(t.peak), o.took.Seconds()/t.took.Seconds())
+	f.say("  spread: mailpull %v, mbsync %v", times(ours), times(theirs))
+	f.say("  one connection drained and thrown away: %v", drains[len(drains)/2].Round(time.Millisecond))
+}
+
+func times(runs []timing) []string {
+	var out []string
+	for _, r := range runs {
+		out = append(out, r.took.Round(10*time.Millisecond).String())
+	}
+	return out
+}
+
+// mbsyncConfig is a configuration for the same task: one way, into Maildir.
+func mbsyncConfig(b *testing.B, dir string, d *mailtest.Dovecot, user string) string {
+	b.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, "mail"), 0o700); err != nil {
+		b.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(d.IMAPSAddr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	rc := filepath.Join(dir, "mbsyncrc")
+	text := fmt.Sprintf(`IMAPAccount a
+Host localhost
+Port %s
+User %s
+Pass %s
+SSLType IMAPS
+CertificateFile %s
+SystemCertificates no
+
+IMAPStore far
+Account a
+
+MaildirStore near
+Path %s/mail/
+Inbox %s/mail/INBOX
+SubFolders Verbatim
+
+Channel c
+Far :far:
+Near :near:
+Patterns *
+Sync Pull
+Create Near
+SyncState *
+`, port, user, mailtest.DovecotPassword, d.CAFile, dir, dir)
+	if err := os.WriteFile(rc, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return rc
+}
+
+// mustHold counts the messages of an archive.
+func (f *figures) mustHold(dir string, want int) {
+	f.b.Helper()
+	n := 0
+	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
+		if parent := filepath.Base(filepath.Dir(path)); err == nil && !e.IsDir() && (parent == "cur" || parent == "new") {
+			n++
+		}
+		return err
+	})
+	if err != nil || n != want {
+		f.b.Fatalf("%s holds %d messages, want %d; %v", dir, n, want, err)
+	}
+}
+
+// drain reads the whole mailbox over one connection and throws it away: what
+// the network and the server need.
+func (f *figures) drain(d *mailtest.Dovecot, user string) time.Duration {
+	f.b.Helper()
+	conn, err := net.Dial("tcp", d.IMAPAddr)
+	if err != nil {
+		f.b.Fatal(err)
+	}
+	defer conn.Close()
+	begun := time.Now()
+	_, err = fmt.Fprintf(conn, "a LOGIN %s %s\r\nb EXAMINE INBOX\r\nc UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])\r\nd LOGOUT\r\n", user, mailtest.DovecotPassword)
+	if err != nil {
+		f.b.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		f.b.Fatal(err)
+	}
+	return time.Since(begun)
+}
+
+// manyMessages measures the peak of memory over a mailbox of 100,000 messages,
+// at the first pass, at one without news, and with the checkpoint deleted.
+func (f *figures) manyMessages() {
+	const n = 100_000
+	d := mailtest.StartDovecot(f.b, mailtest.DovecotOptions{})
+	small := make([]demo.Message, n)
+	for i := range small {
+		small[i] = demo.Message{Body: fmt.Appendf(nil, "Subject: %d\r\nMessage-ID: <%d@example.com>\r\n\r\n%d\r\n", i, i, i), Date: time.Unix(1_600_000_000+int64(i), 0)}
+	}
+	d.Deliver("many", "INBOX", small)
+	dir := f.b.TempDir()
+	config := f.account(dir, d, "many")
+	first := f.timed(f.binary, "run", "--config", config)
+	f.mustHold(filepath.Join(dir, "mail"), n)
+	idle := f.timed(f.binary, "run", "--config", config)
+	if err := os.Remove(filepath.Join(dir, "state", "many", "checkpoint")); err != nil {
+		f.b.Fatal(err)
+	}
+	again := f.timed(f.binary, "run", "--config", config)
+	f.mustHold(filepath.Join(dir, "mail"), n)
+	f.say("peak memory, mailbox of %d messages (limit 33.6 MB): first pass %s in %v, no news %s in %v, checkpoint deleted %s in %v", n,
+		size(first.peak), first.took.Round(10*time.Millisecond), size(idle.peak), idle.took.Round(time.Millisecond), size(again.peak), again.took.Round(10*time.Millisecond))
+}
+
+// largeMessage measures the peak of memory over one message of 100 MB.
+func (f *figures) largeMessage() {
+	d := mailtest.StartDovecot(f.b, mailtest.DovecotOptions{})
+	line := strings.Repeat("0123456789abcdef", 4)[:62] + "\r\n"
+	body := "Subject: large\r\n\r\n" + strings.Repeat(line, 100<<20/len(line))
+	for name, text := range map[string]string{"lines": body, "odd": body + "no end"} {
+		d.Deliver(name, "INBOX", []demo.Message{{Body: []byte(text)}})
+		dir := f.b.TempDir()
+		r := f.timed(f.binary, "run", "--config", f.account(dir, d, name))
+		f.mustHold(filepath.Join(dir, "mail"), 1)
+		f.say("peak memory, one message of %s (%s; limit 33.6 MB): %s in %v", size(int64(len(text))), name, size(r.peak), r.took.Round(10*time.Millisecond))
+	}
+}

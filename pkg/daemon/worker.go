@@ -168,4 +168,3 @@ func NewSource(a config.Account, log *slog.Logger) pull.Source {
 func diskError(op string, err error) error {
 	return &mail.Error{Op: op, Scope: mail.ScopeAccount, Class: mail.ClassDisk, Err: err, Hint: durable.Hint(err)}
 }
-

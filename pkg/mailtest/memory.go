@@ -158,19 +158,19 @@ func (m *Manifest) Append(deliveries []mail.Delivery) error {
 }
 
 // Lookup implements pull.Manifest.
-func (m *Manifest) Lookup(wanted mail.KeySet) (map[mail.Key]mail.Delivery, error) {
+func (m *Manifest) Lookup(wanted mail.KeySet) (mail.KeySet, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.Broken != nil {
 		return nil, m.Broken
 	}
-	found := make(map[mail.Key]mail.Delivery)
+	var found []mail.Key
 	for _, d := range m.Lines {
 		if wanted.Contains(d.Key) {
-			found[d.Key] = d
+			found = append(found, d.Key)
 		}
 	}
-	return found, nil
+	return mail.NewKeySet(found), nil
 }
 
 // Scan implements pull.Manifest.

@@ -212,7 +212,7 @@ func testManifest(t *testing.T, open func() pull.Manifest) {
 			}
 		}
 		found, err := m.Lookup(mail.NewKeySet([]mail.Key{suiteKey(2), suiteKey(4), suiteKey(99)}))
-		if err != nil || len(found) != 2 || found[suiteKey(2)].SHA256 != want[1].SHA256 {
+		if err != nil || len(found) != 2 || !found.Contains(suiteKey(2)) || !found.Contains(suiteKey(4)) {
 			t.Errorf("lookup: got %v, %v", found, err)
 		}
 	}

@@ -62,15 +62,15 @@ func failure(account, path string, err error) *mail.Error {
 	switch {
 	case errors.Is(err, ErrDamaged):
 		out.Retry = mail.RetryNever
-		out.Hint = fmt.Sprintf("Keep a copy of %q, then move it away and run again: "+
-			"the archive is not touched, and a new list is begun.", path)
+		out.Hint = fmt.Sprintf("move %s away, keep it, and run again; "+
+			"the archive is not touched, and a new list is begun", path)
 	case errors.Is(err, ErrVersion):
 		out.Retry = mail.RetryNever
-		out.Hint = fmt.Sprintf("Use the version of mailpull that wrote %q, or a newer one.", path)
+		out.Hint = fmt.Sprintf("use the version of mailpull that wrote %s, or a newer one", path)
 	case errors.Is(err, ErrMismatch):
 		out.Retry = mail.RetryNever
-		out.Hint = fmt.Sprintf("Each account needs a name of its own. If this account is meant to begin anew, "+
-			"move %q away and run again.", path)
+		out.Hint = fmt.Sprintf("each account needs a name of its own; if this one is meant to begin anew, "+
+			"move %s away and run again", path)
 	default:
 		out.Hint = durable.Hint(err)
 	}

@@ -2,31 +2,26 @@ package manifest
 
 import "mailpull/pkg/mail"
 
-// Lookup reads the whole list and returns what it says of the wanted keys,
-// the last line of a key counting. Every hash is checked on the way; when one
-// does not match the error wraps ErrDamaged, names the line, and nothing is
-// returned. Memory grows with what is found only.
-func (f *File) Lookup(wanted mail.KeySet) (map[mail.Key]mail.Delivery, error) {
-	found := make(map[mail.Key]mail.Delivery)
+// Lookup reads the whole list and returns which of the wanted keys it has.
+// Every hash is checked on the way; when one does not match the error wraps
+// ErrDamaged, names the line, and nothing is returned. Memory grows with what
+// is found only.
+func (f *File) Lookup(wanted mail.KeySet) (mail.KeySet, error) {
+	var found []mail.Key
 	err := f.read(func(number int, body []byte) error {
 		key, ok := keyOf(body)
 		if !ok {
 			return &damage{number, "no key stands behind the time"}
 		}
-		if !wanted.Contains(key) {
-			return nil
+		if wanted.Contains(key) {
+			found = append(found, key)
 		}
-		_, d, err := parse(string(body))
-		if err != nil {
-			return &damage{number, err.Error()}
-		}
-		found[key] = d
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return found, nil
+	return mail.NewKeySet(found), nil
 }
 
 // keyOf reads a line's key, which stands at a fixed place.

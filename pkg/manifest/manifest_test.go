@@ -148,14 +148,12 @@ func TestLookup(t *testing.T) {
 	t.Parallel()
 	f := mustOpen(t, newMemDisk())
 	live(t, f)
-	later := uid(3)
-	later.Size = 5
-	check(t, f.Append([]mail.Delivery{later}))
+	check(t, f.Append([]mail.Delivery{uid(3)})) // a second line for one key
 	wanted := mail.NewKeySet([]mail.Key{uid(3).Key, uidl("a").Key, uidl("not there").Key})
 	got, err := f.Lookup(wanted)
 	check(t, err)
-	want := map[mail.Key]mail.Delivery{later.Key: later, uidl("a").Key: uidl("a")}
-	if !reflect.DeepEqual(got, want) {
+	want := mail.NewKeySet([]mail.Key{uid(3).Key, uidl("a").Key})
+	if !slices.Equal(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
 }

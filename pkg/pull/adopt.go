@@ -43,10 +43,10 @@ func (l *lane) adopt(v *visit, fresh mail.Refs, keys mail.KeySet) (mail.Refs, er
 }
 
 // commitKnown records the refs whose keys are listed.
-func (l *lane) commitKnown(fresh mail.Refs, listed map[mail.Key]mail.Delivery) error {
+func (l *lane) commitKnown(fresh mail.Refs, listed mail.KeySet) error {
 	var group []mail.Ref
 	for ref := range fresh.All {
-		if _, ok := listed[mail.NewKey(l.Account, ref)]; !ok {
+		if !listed.Contains(mail.NewKey(l.Account, ref)) {
 			continue
 		}
 		if group = append(group, ref); len(group) == adoptGroup {

@@ -107,10 +107,10 @@ type Manifest interface {
 	// checkpoint's Commit. They are durable when it returns nil.
 	Append(deliveries []mail.Delivery) error
 
-	// Lookup reads the whole list and returns what it says of the wanted
-	// keys, the last line of a key counting. It is called only when the
-	// archive holds something that the checkpoint does not know.
-	Lookup(wanted mail.KeySet) (map[mail.Key]mail.Delivery, error)
+	// Lookup reads the whole list and returns which of the wanted keys it has.
+	// It is called only when the archive holds something that the checkpoint
+	// does not know.
+	Lookup(wanted mail.KeySet) (mail.KeySet, error)
 
 	// Scan calls fn for each delivery, in the order of the lines, and stops
 	// at its first error. It is called only when a mailbox's refs changed.

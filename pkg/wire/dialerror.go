@@ -73,14 +73,14 @@ func (o Options) judgeLocal(err error) (verdict, bool) {
 		return verdict{class: mail.ClassLocal}, true
 	case errors.As(err, &ca):
 		return verdict{mail.ClassConfig, mail.RetryNever,
-			fmt.Sprintf("Give ca_file a readable PEM file with certificates; %q is none.", o.CAFile)}, true
+			fmt.Sprintf("write under ca_file the path of a readable PEM file with certificates; %q is none", o.CAFile)}, true
 	case errors.Is(err, errSecurity):
-		return verdict{mail.ClassConfig, mail.RetryNever, "Set security to tls, starttls or none."}, true
+		return verdict{mail.ClassConfig, mail.RetryNever, "set security to tls, starttls or none"}, true
 	case errors.Is(err, errPlaintext):
 		return verdict{mail.ClassConfig, mail.RetryNever,
-			"Use security tls or starttls; only if everybody on the way may read the password, set allow_plaintext."}, true
+			"set security to tls or starttls; only where everybody on the way may read the password, set allow_plaintext"}, true
 	case errors.Is(err, signin.ErrEmpty), errors.Is(err, signin.ErrUnsendable):
-		return verdict{mail.ClassConfig, mail.RetryNever, "Check the user name and where the password comes from."}, true
+		return verdict{mail.ClassConfig, mail.RetryNever, "check username and what the configuration names under password"}, true
 	}
 	return verdict{}, false
 }
@@ -99,21 +99,21 @@ func (o Options) judgeTLS(err error) (verdict, bool) {
 	hint := ""
 	switch {
 	case errors.Is(err, errNoStartTLS):
-		hint = "The server offers no encryption on this port: set security to tls."
+		hint = "the server offers no encryption on this port; set security to tls, and port to the one for TLS if you named another"
 	case errors.Is(err, errPreauth):
-		hint = "Somebody may be listening in; set security to tls."
+		hint = "somebody on the way may be listening in; set security to tls"
 	case errors.As(err, &record):
-		hint = fmt.Sprintf("Port %d does not speak TLS at once: use the port for TLS, or set security to starttls.", o.Port)
+		hint = fmt.Sprintf("port %d does not begin with TLS; set port to the one that does, or set security to starttls", o.Port)
 	case errors.As(err, &hostname):
-		hint = fmt.Sprintf("The certificate is not for %q but for %s: check the host name.", o.Host, certNames(hostname.Certificate))
+		hint = fmt.Sprintf("the certificate is not for %q but for %s; check host", o.Host, certNames(hostname.Certificate))
 	case errors.As(err, &unknown):
-		hint = fmt.Sprintf("Nobody here trusts the issuer %q of the certificate: if it is your own, name its file in ca_file.", issuer(unknown.Cert))
+		hint = fmt.Sprintf("nobody on this machine trusts the certificate's issuer %q; if it is your own, name its file under ca_file", issuer(unknown.Cert))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		hint = expiredHint(invalid.Cert)
 	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
-		hint = "The server broke off the handshake: it may know no TLS version from 1.2 on."
+		hint = "the server broke off the handshake; it may know no TLS version from 1.2 on"
 	case errors.As(err, &verify), errors.As(err, &invalid):
-		hint = "The server's certificate cannot be verified: ask who runs the server."
+		hint = "the server's certificate cannot be verified; ask whoever runs the server"
 	default:
 		return verdict{}, false
 	}
@@ -133,13 +133,13 @@ func (o Options) judgeNetwork(err error) (verdict, bool) {
 	}
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return verdict{class: mail.ClassDNS, hint: fmt.Sprintf("There is no host %q: check its name.", o.Host)}, true
+		return verdict{class: mail.ClassDNS, hint: fmt.Sprintf("there is no host %q; check host", o.Host)}, true
 	case errors.As(err, &dns):
-		return verdict{class: mail.ClassDNS, hint: "The name server did not answer: check this machine's network."}, true
+		return verdict{class: mail.ClassDNS, hint: "the name server gave no answer; check this machine's network"}, true
 	case is(syscall.ECONNREFUSED):
-		return verdict{class: mail.ClassConnect, hint: fmt.Sprintf("Nothing listens on %s: check host, port and security.", o.address())}, true
+		return verdict{class: mail.ClassConnect, hint: fmt.Sprintf("nothing listens on %s; check host, port and security, or whether the server is up", o.address())}, true
 	case is(syscall.ENETUNREACH, syscall.EHOSTUNREACH):
-		return verdict{class: mail.ClassConnect, hint: "The host cannot be reached: check this machine's network."}, true
+		return verdict{class: mail.ClassConnect, hint: "the host cannot be reached; check this machine's network"}, true
 	case is(ErrTimeout, context.DeadlineExceeded, os.ErrDeadlineExceeded, syscall.ETIMEDOUT):
 		return verdict{class: mail.ClassTimeout, hint: o.timeoutHint()}, true
 	case is(ErrProtocol, ErrTooMuch):
@@ -152,17 +152,17 @@ func (o Options) judgeNetwork(err error) (verdict, bool) {
 
 func (o Options) timeoutHint() string {
 	if o.Security == TLS {
-		return "The server does not answer: check host and port; a port that waits for STARTTLS looks like this, too."
+		return "the server does not answer; check host and port, and mind that a port which waits for STARTTLS looks like this too"
 	}
-	return "The server does not answer: check host and port; a port for TLS looks like this, too, without security tls."
+	return "the server does not answer; check host and port, and mind that a port for TLS looks like this too without security tls"
 }
 
 func expiredHint(cert *x509.Certificate) string {
 	if cert == nil {
-		return "The server's certificate is not valid today: check this machine's clock."
+		return "the server's certificate is not valid today; check this machine's clock"
 	}
 	const day = time.DateOnly
-	return fmt.Sprintf("The server's certificate is valid from %s to %s: check this machine's clock, or ask who runs the server.",
+	return fmt.Sprintf("the server's certificate is valid from %s to %s; check this machine's clock, or ask whoever runs the server",
 		cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day))
 }
 

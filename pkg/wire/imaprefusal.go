@@ -27,9 +27,9 @@ func (r *refusal) classify(op string, class mail.Class, retry mail.Retry) *mail.
 	switch {
 	case isPassing(r.status):
 		e.Class, e.Retry = mail.ClassThrottled, mail.RetryLater
-		e.Hint = "The server asks to wait; mailpull tries again by itself."
+		e.Hint = "the server asks to wait; run again later"
 	case class == mail.ClassAuth:
-		e.Hint = "Check user name and password; many providers want an app password instead of the usual one."
+		e.Hint = "check username and password; many providers want an app password instead of the usual one"
 	}
 	return e
 }

@@ -23,7 +23,7 @@ func (o Options) credentials(ctx context.Context, p protocol) (*signin.Credentia
 	}
 	return nil, &mail.Error{
 		Op: string(p) + " sign in", Scope: mail.ScopeAccount, Class: mail.ClassLocal,
-		Hint: "Check where the password comes from.", Err: err,
+		Hint: "check what the configuration names under password", Err: err,
 	}
 }
 
@@ -65,7 +65,7 @@ func (c *IMAP) signIn(ctx context.Context) error {
 func (c *IMAP) noMechanism() error {
 	return &mail.Error{
 		Op: "imap sign in", Scope: mail.ScopeAccount, Class: mail.ClassAuth, Retry: mail.RetryNever,
-		Hint: "The server wants another way of signing in than a password: ask whether there are app passwords.",
+		Hint: "the server wants another way of signing in than a password; ask whoever runs it whether there are app passwords",
 		Err:  errNoMechanism,
 	}
 }

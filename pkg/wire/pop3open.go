@@ -212,21 +212,21 @@ func pop3Refusal(op string, reply POP3Reply, class mail.Class) error {
 	switch reply.Code {
 	case POP3InUse:
 		e.Class = mail.ClassServer
-		e.Hint = "Another program has this mailbox open, and POP3 lets one in at a time: the next pass tries again."
+		e.Hint = "another program has this mailbox open, and POP3 lets one in at a time; the next run tries again"
 	case POP3LoginDelay:
 		e.Class = mail.ClassThrottled
-		e.Hint = "The server wants more time between two sign-ins: pull this account less often."
+		e.Hint = "the server wants more time between two sign-ins; pull this account less often"
 	case POP3SysTemp:
 		e.Class = mail.ClassServer
 	case POP3SysPerm:
 		e.Class, e.Retry = mail.ClassServer, mail.RetryNever
-		e.Hint = "The server says that this will not pass by itself: ask who runs the server."
+		e.Hint = "the server says that this will not pass by itself; ask whoever runs it"
 	case POP3Auth:
 		e.Class = mail.ClassAuth
 	}
 	if e.Class == mail.ClassAuth {
 		e.Retry = mail.RetryNever
-		e.Hint = "Check user name and password; some providers want a password made for this program, or POP3 switched on first."
+		e.Hint = "check username and password; many providers want an app password instead of the usual one, or POP3 switched on first"
 	}
 	return e
 }

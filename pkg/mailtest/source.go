@@ -57,6 +57,10 @@ type ServerMessage struct {
 
 	// Outcome is what the fetch settles it with instead of its body.
 	Outcome error
+
+	// Deadly ends the session when the message is asked for, after it was
+	// failed, as the adapters do with a message that breaks the protocol.
+	Deadly bool
 }
 
 // NewServer returns a server with an empty INBOX.
@@ -228,6 +232,15 @@ func (s *serverSession) fetchOne(ctx context.Context, ref mail.Ref, r pull.Recei
 	item.Ref = ref
 	if m.Outcome != nil {
 		return item, m.Outcome, nil
+	}
+	if m.Deadly {
+		broken := &mail.Error{Op: "fake fetch", Mailbox: ref.Mailbox, UID: ref.UID, Class: mail.ClassProtocol, Err: errors.New("odd answer"), Scope: mail.ScopeMessage}
+		if err := r.Settle(item, broken); err != nil {
+			return item, nil, err
+		}
+		dead := *broken
+		dead.Scope = mail.ScopeAccount
+		return item, nil, &dead
 	}
 	s.bodies++
 	if s.server.CutAfter > 0 && s.bodies > s.server.CutAfter {

@@ -18,10 +18,13 @@ type lane struct {
 	load    *load
 	box     mail.Mailbox // the mailbox in hand
 	visit   *visit       // its opening, nil before Select
+
+	// fruitless counts sessions in a row that brought nothing but failures.
+	fruitless int
 }
 
-// visit is one opening of one mailbox. The lane writes settled, gone and
-// err, the ladder writes former and differs, and the ladder reads all of them once the
+// visit is one opening of one mailbox. The lane writes the counts
+// and err, the ladder writes former and differs, and the ladder reads all of them once the
 // lane has ended the visit.
 type visit struct {
 	box     mail.Mailbox
@@ -36,9 +39,8 @@ type visit struct {
 	// former are messages of the archive whose refs the server has forgotten.
 	former former
 
-	settled int
-	gone    int
-	err     error
+	whole, gone, failed int
+	err                 error
 
 	differs error
 }
@@ -107,7 +109,7 @@ func (l *lane) run() error {
 		}
 
 		l.close()
-		if l.visit != nil && l.visit.settled > 0 {
+		if l.gotFurther() {
 			barren = 0
 			l.Log.Info("connection lost, opening it again", "mailbox", string(box.Name), "err", err)
 			l.commit()
@@ -121,6 +123,21 @@ func (l *lane) run() error {
 		l.record(l.outcome(box, err))
 	}
 	return nil
+}
+
+// gotFurther reports whether the next session would begin at another place
+// than the last: messages came, or some were found to be what broke it. A
+// mailbox of which nothing but such messages comes is given up.
+func (l *lane) gotFurther() bool {
+	if l.visit == nil || l.visit.whole+l.visit.gone+l.visit.failed == 0 {
+		return false
+	}
+	if l.visit.whole+l.visit.gone > 0 {
+		l.fruitless = 0
+		return true
+	}
+	l.fruitless++
+	return l.fruitless <= maxFruitless
 }
 
 // pull brings what is new in one mailbox into the load in hand.
@@ -146,6 +163,10 @@ func (l *lane) pull(box mail.Mailbox) error {
 	}
 	l.Observer.Planned(box.Name, fresh.Len())
 	if fresh.Len() == 0 {
+		l.finish(v)
+		return nil
+	}
+	if fresh = l.withoutFailed(v, fresh); fresh.Len() == 0 {
 		l.finish(v)
 		return nil
 	}
@@ -206,18 +227,16 @@ func (l *lane) Settle(item mail.Item, outcome error) error {
 	key := mail.NewKey(l.Account, item.Ref)
 	switch {
 	case outcome == nil:
-		l.visit.settled++
+		l.visit.whole++
 		l.inHand().add(key, item, l.visit)
 		return nil
 	case errors.Is(outcome, mail.ErrGone):
 		l.visit.gone++
 	default:
-		l.Log.Warn("message failed", "err", outcome)
-		if l.visit.err == nil {
-			l.visit.err = outcome
-		}
+		l.visit.failed++
+		l.visit.fail(outcome)
+		l.noteFailure(item.Ref, outcome)
 	}
-	l.visit.settled++
 	l.inHand().batch.Drop(key)
 	return nil
 }

@@ -115,7 +115,8 @@ type pass struct {
 	place     map[mail.MailboxName]int    // a mailbox's place in the server's order
 	visits    map[mail.MailboxName]*visit // the last one of each mailbox in hand
 	delivered map[mail.MailboxName]int    // messages committed by this pass
-	sessions  []Session                   // open, to be closed when all is committed
+	failures  failures
+	sessions  []Session // open, to be closed when all is committed
 	result    Result
 	disk      error // why the ladder broke
 }
@@ -141,6 +142,7 @@ func newPass(ctx context.Context, o Options) *pass {
 		place:     make(map[mail.MailboxName]int),
 		visits:    make(map[mail.MailboxName]*visit),
 		delivered: make(map[mail.MailboxName]int),
+		failures:  make(failures),
 	}
 }
 

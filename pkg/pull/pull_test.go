@@ -266,6 +266,46 @@ func TestLostConnectionGoesOn(t *testing.T) {
 	w.check(t, "INBOX")
 }
 
+// Messages that kill the connection, wherever they stand, cost themselves.
+func TestDeadlyMessagesStopOnlyThemselves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(12)...), box("Work", "a"))
+	b := w.server.Box("INBOX")
+	for _, i := range []int{0, 4, 5, 11} {
+		b.Messages[i].Deadly = true
+	}
+	r, err := w.run(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "odd answer") {
+		t.Fatalf("got error %v", err)
+	}
+	if m := r.Mailboxes[0]; m.Archived != 8 || m.Missing != 4 || m.New != 8 {
+		t.Errorf("got %+v, want 8 archived", m)
+	}
+	w.check(t, "Work")
+	for i := range b.Messages {
+		b.Messages[i].Deadly = false
+	}
+	w.mustComplete(t)
+	w.check(t, "INBOX")
+}
+
+// A mailbox of nothing else is given up after a bounded number of sessions.
+func TestMailboxOfDeadlyMessagesEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(200)...), box("Work", "a"))
+	b := w.server.Box("INBOX")
+	for i := range b.Messages {
+		b.Messages[i].Deadly = true
+	}
+	if _, err := w.run(t.Context(), nil); err == nil {
+		t.Fatal("no error")
+	}
+	if w.server.Opened > 50 {
+		t.Errorf("%d sessions were opened", w.server.Opened)
+	}
+	w.check(t, "Work")
+}
+
 // A mailbox that kills every connection costs itself, not its neighbours.
 func TestDeadlyMailboxStopsOnlyItself(t *testing.T) {
 	t.Parallel()

@@ -57,7 +57,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 	}()
 	err := f.run(ctx)
 	whole = err == nil
-	return err
+	return f.blame(err)
 }
 
 // fetch is the state of one Fetch.
@@ -224,6 +224,22 @@ func (f *fetch) lost(ref mail.Ref, err error) error {
 	e := lost("pop3 retr", f.unproved.UIDL, err)
 	e.Hint = "The server does not mark the end of this message as the standard wants, so it cannot be fetched whole."
 	return e
+}
+
+// blame fails the message that broke the protocol, before the session's error
+// is returned: the caller then gets further with the next session.
+func (f *fetch) blame(err error) error {
+	e, ok := errors.AsType[*mail.Error](err)
+	if !ok || e.Class != mail.ClassProtocol || e.UIDL == "" {
+		return err
+	}
+	failed := *e
+	failed.Scope = mail.ScopeMessage
+	ref := mail.Ref{Mailbox: f.refs.Mailbox, Validity: f.refs.Validity, UIDL: e.UIDL}
+	if settleErr := f.receiver.Settle(mail.Item{Ref: ref}, &failed); settleErr != nil {
+		return settleErr
+	}
+	return err
 }
 
 func (f *fetch) settleUnproved() error {

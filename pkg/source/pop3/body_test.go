@@ -122,7 +122,7 @@ func TestRefusedMessage(t *testing.T) {
 }
 
 // A server that adds no dots ends a mail at a line with a lone dot. Nothing
-// is settled then that is not whole, and the message to blame is named.
+// is settled as whole then that is not, and the message to blame is failed.
 func TestServerThatAddsNoDots(t *testing.T) {
 	t.Parallel()
 	const mailText = "Subject: list\r\n\r\none\r\n.\r\ntwo\r\n"
@@ -140,7 +140,11 @@ func TestServerThatAddsNoDots(t *testing.T) {
 				t.Errorf("message %d: the error blames %q: %v", bad+1, e.UIDL, err)
 			}
 			for i, body := range fourMessages() {
-				if got, ok := r.settled[drop.uidl(i)]; ok != (i < bad) || ok && got != (outcome{body, nil}) {
+				got, ok := r.settled[drop.uidl(i)]
+				switch {
+				case i == bad:
+					wantError(t, got.err, mail.ScopeMessage, mail.ClassProtocol, mail.RetryLater)
+				case ok != (i < bad) || ok && got != (outcome{body, nil}):
 					t.Errorf("message %d is broken, and %d has %+v", bad+1, i+1, got)
 				}
 			}

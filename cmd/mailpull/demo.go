@@ -13,6 +13,7 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
 	"mailpull/pkg/demo"
+	"mailpull/pkg/mail"
 	"mailpull/pkg/secret"
 )
 
@@ -85,6 +86,13 @@ func (a *app) demoPass(ctx context.Context, cfg *config.Config) error {
 	}
 	outcomes := daemon.Once(ctx, daemon.Options{Config: cfg, Log: log})
 	writeOutcomes(a.stdout, outcomes)
+	for _, o := range outcomes {
+		for _, m := range o.Result.Mailboxes {
+			if m.Mailbox == mail.Inbox {
+				fmt.Fprintf(a.stdout, "%s %s: %s\n", o.Account, m.Mailbox, balance(m))
+			}
+		}
+	}
 	return a.judge(outcomes, false)
 }
 

@@ -16,8 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	"mailpull/pkg/mail"
 )
 
 // version and commit are set by the linker; see the Makefile.
@@ -149,7 +147,7 @@ func (a *app) explain(account string, err error) {
 		}
 		fmt.Fprintln(a.stderr, prefix+strings.TrimRight(line, "\n"))
 	}
-	if hint := mail.ErrorHint(err); hint != "" {
+	if hint := hintFor(err); hint != "" {
 		fmt.Fprintln(a.stderr, prefix+"hint: "+hint)
 	}
 }

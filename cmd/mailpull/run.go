@@ -10,6 +10,7 @@ import (
 
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
+	"mailpull/pkg/mail"
 	"mailpull/pkg/pull"
 )
 
@@ -118,19 +119,24 @@ func verdict(o daemon.Outcome) string {
 	if o.Locked != nil {
 		return fmt.Sprintf("%s: passed over, %v", o.Account, o.Locked)
 	}
-	var server, archived, gone int
+	var sum mail.MailboxResult
 	for _, m := range o.Result.Mailboxes {
-		server += m.Server
-		archived += m.Archived
-		gone += m.Gone
+		sum.Server += m.Server
+		sum.Archived += m.Archived
+		sum.Gone += m.Gone
+		sum.Missing += m.Missing
 	}
-	text := fmt.Sprintf("%s: server %s, archived %s, missing %s; %s new, %s in %s",
-		o.Account, grouped(server), grouped(archived), grouped(o.Result.Missing),
+	text := fmt.Sprintf("%s: %s; %s new, %s in %s", o.Account, balance(sum),
 		grouped(o.Result.New), size(o.Result.Bytes), took(o.Result.End.Sub(o.Result.Start)))
-	if gone > 0 {
-		text += fmt.Sprintf("; %s gone from the server meanwhile", grouped(gone))
+	if sum.Gone > 0 {
+		text += fmt.Sprintf("; %s gone from the server meanwhile", grouped(sum.Gone))
 	}
 	return text
+}
+
+// balance compares what the server has with what the archive has.
+func balance(m mail.MailboxResult) string {
+	return fmt.Sprintf("server %s, archived %s, missing %s", grouped(m.Server), grouped(m.Archived), grouped(m.Missing))
 }
 
 // checkAccounts refuses names that the configuration does not have.

@@ -30,7 +30,7 @@ func (t *table) flush() {
 	for i := range widths {
 		number[i] = true
 		for r, row := range t.rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+			widths[i] = max(widths[i], width(row[i]))
 			if r > 0 && strings.Trim(row[i], "0123456789,-") != "" {
 				number[i] = false
 			}
@@ -39,7 +39,7 @@ func (t *table) flush() {
 	for _, row := range t.rows {
 		var b strings.Builder
 		for i, cell := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			pad := strings.Repeat(" ", widths[i]-width(cell))
 			if number[i] {
 				cell = pad + cell
 			} else {
@@ -52,6 +52,22 @@ func (t *table) flush() {
 		}
 		fmt.Fprintln(t.w, strings.TrimRight(b.String(), " "))
 	}
+}
+
+// width is how many columns a terminal gives to a text: two for the letters of
+// East Asia (UAX 11), none for marks that stand above others.
+func width(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul):
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // printable writes a name that came from a server so that it cannot do

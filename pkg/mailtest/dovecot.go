@@ -71,6 +71,9 @@ type Dovecot struct {
 // who runs the test.
 func StartDovecot(t testing.TB, o DovecotOptions) *Dovecot {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIPPED: -short: no Dovecot is started")
+	}
 	binary, err := findDovecot()
 	if err != nil {
 		if os.Getenv(RequireDovecot) == "1" {

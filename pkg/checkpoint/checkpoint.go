@@ -145,7 +145,10 @@ func (f *File) read(size int64) (edited bool, err error) {
 		return false, err
 	}
 	if err := f.head.check(found.header); err != nil {
-		return false, err
+		if !f.head.mayReplace(found.header, loaded) {
+			return false, err
+		}
+		return true, nil
 	}
 	f.state, f.size, f.folded, f.seq = loaded, found.good, found.folded, found.seq
 	if found.good == size {
@@ -162,12 +165,19 @@ func (f *File) read(size int64) (edited bool, err error) {
 // check refuses the header of another account's file.
 func (h header) check(found header) error {
 	if found.account != h.account {
-		return &mismatch{"account", found.account, h.account}
+		return &mismatch{whatAccount, found.account, h.account}
 	}
 	if found.source != h.source {
-		return &mismatch{"source", found.source, h.source}
+		return &mismatch{whatSource, found.source, h.source}
 	}
 	return nil
+}
+
+// mayReplace reports whether a file of another source says so little that it
+// is written anew: who tries IMAP, is refused, and goes on with POP3 has lost
+// nothing.
+func (h header) mayReplace(found header, loaded *state) bool {
+	return found.account == h.account && loaded.delivered() == 0
 }
 
 // Known returns what is recorded for a mailbox; ok is false when the mailbox
@@ -193,11 +203,7 @@ func (f *File) Known(name mail.MailboxName) (known mail.Known, ok bool) {
 func (f *File) Delivered() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := 0
-	for _, b := range f.state.boxes {
-		n += b.seenCount()
-	}
-	return n
+	return f.state.delivered()
 }
 
 // New returns the refs of the listing that are not recorded as seen: all of

@@ -43,6 +43,12 @@ func (e *versionError) Error() string {
 }
 func (e *versionError) Unwrap() error { return ErrVersion }
 
+// What two files can differ in.
+const (
+	whatAccount = "account"
+	whatSource  = "source"
+)
+
 // mismatch is an ErrMismatch that says whose the file is.
 type mismatch struct{ what, found, want string }
 
@@ -67,6 +73,10 @@ func failure(account, path string, err error) *mail.Error {
 	case errors.Is(err, ErrVersion):
 		out.Retry = mail.RetryNever
 		out.Hint = fmt.Sprintf("use the version of mailpull that wrote %s, or a newer one", path)
+	case isSourceMismatch(err):
+		out.Retry = mail.RetryNever
+		out.Hint = fmt.Sprintf("give the account a new name with its new protocol; or move %s away and run again: "+
+			"the archive knows what it holds, so nothing is stored twice", path)
 	case errors.Is(err, ErrMismatch):
 		out.Retry = mail.RetryNever
 		out.Hint = fmt.Sprintf("each account needs a name of its own; if this one is meant to begin anew, "+
@@ -75,6 +85,13 @@ func failure(account, path string, err error) *mail.Error {
 		out.Hint = durable.Hint(err)
 	}
 	return out
+}
+
+// isSourceMismatch reports whether the account was pulled over another
+// protocol until now.
+func isSourceMismatch(err error) bool {
+	m, ok := errors.AsType[*mismatch](err)
+	return ok && m.what == whatSource
 }
 
 // clip bounds what an error text repeats of a file.

@@ -60,6 +60,15 @@ func (s *state) nextNumber() int {
 	return n + 1
 }
 
+// delivered returns how many messages are seen, in all mailboxes.
+func (s *state) delivered() int {
+	n := 0
+	for _, b := range s.boxes {
+		n += b.seenCount()
+	}
+	return n
+}
+
 // box returns a mailbox by its number.
 func (s *state) box(number int) (*box, error) {
 	if b := s.byNumber[number]; b != nil {

@@ -81,7 +81,22 @@ func (w *worker) openState(path string) error {
 		return err
 	}
 	w.closers = append(w.closers, w.manifest.Close)
-	return nil
+	return w.checkRecords(filepath.Join(path, "manifest"))
+}
+
+// checkRecords refuses a checkpoint whose manifest is gone. Each message is
+// listed before it is recorded as delivered, so somebody removed the list; to
+// begin a new one in silence would lose what it said of all earlier messages.
+func (w *worker) checkRecords(manifestPath string) error {
+	n := w.checkpoint.Delivered()
+	if n == 0 || !w.manifest.Empty() {
+		return nil
+	}
+	return &mail.Error{
+		Op: "manifest", Scope: mail.ScopeAccount, Retry: mail.RetryNever, Class: mail.ClassDisk,
+		Err:  fmt.Errorf("%s lists nothing, and the checkpoint says that %d messages were delivered", manifestPath, n),
+		Hint: manifest.Remake(manifestPath),
+	}
 }
 
 // openArchive opens the account's folder of the archive and makes it for an

@@ -34,10 +34,11 @@ type Box interface {
 	// each call and changes nothing.
 	Keys() (KeySet, error)
 
-	// Open returns the bytes of the wire of an archived message, given the
-	// form in which they are kept. fs.ErrNotExist says that no file has the
-	// key.
-	Open(key Key, form Form) (io.ReadCloser, error)
+	// Read calls fn with the bytes of the wire of each wanted message that the
+	// archive holds, in no order, given the form in which it is kept. One that
+	// is not there is left out: a mail reader took it away. It ends with fn's
+	// first error, which is returned as it is.
+	Read(wanted map[Key]Form, fn func(key Key, body io.Reader) error) error
 }
 
 // Batch collects deliveries and makes them durable together: rungs 1 to 5 of

@@ -1,14 +1,13 @@
 package mailtest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"mailpull/pkg/mail"
@@ -102,15 +101,19 @@ func (b *storeBox) Keys() (mail.KeySet, error) {
 	return mail.NewKeySet(slices.Collect(maps.Keys(b.store.boxes[b.name]))), nil
 }
 
-// Open implements pull.Box.
-func (b *storeBox) Open(key mail.Key, _ mail.Form) (io.ReadCloser, error) {
+// Read implements pull.Box.
+func (b *storeBox) Read(wanted map[mail.Key]mail.Form, fn func(mail.Key, io.Reader) error) error {
 	b.store.mu.Lock()
-	defer b.store.mu.Unlock()
-	m, ok := b.store.boxes[b.name][key]
-	if !ok {
-		return nil, fmt.Errorf("fake store: key %s: %w", key, fs.ErrNotExist)
+	files := maps.Clone(b.store.boxes[b.name])
+	b.store.mu.Unlock()
+	for key := range wanted {
+		if m, ok := files[key]; ok {
+			if err := fn(key, strings.NewReader(m.Body)); err != nil {
+				return err
+			}
+		}
 	}
-	return io.NopCloser(bytes.NewReader([]byte(m.Body))), nil
+	return nil
 }
 
 type storeFile struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 	"sync"
 	"testing"
@@ -69,16 +68,19 @@ func deliver(t *testing.T, s pull.Store, box pull.Box, first mail.UID, bodies ..
 
 func mustHave(t *testing.T, box pull.Box, d mail.Delivery, want string) {
 	t.Helper()
-	r, err := box.Open(d.Key, d.Form)
+	got := "nothing"
+	err := box.Read(map[mail.Key]mail.Form{d.Key: d.Form}, func(key mail.Key, body io.Reader) error {
+		data, err := io.ReadAll(body)
+		if key != d.Key {
+			t.Errorf("read another key than the wanted one")
+		}
+		got = string(data)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	got, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
+	if got != want {
 		t.Errorf("got %.80q, want %.80q", got, want)
 	}
 	if d.Size != int64(len(want)) || d.SHA256 != sha256.Sum256([]byte(want)) {
@@ -114,8 +116,14 @@ func testStoreFlush(t *testing.T, s pull.Store) {
 		d.Key = key
 		mustHave(t, box, d, body)
 	}
-	if _, err := box.Open(suiteKey(9999), mail.FormWire); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("unknown key: got %v, want fs.ErrNotExist", err)
+	stop := errors.New("enough")
+	read := 0
+	err := box.Read(map[mail.Key]mail.Form{suiteKey(9999): mail.FormWire, suiteKey(1): mail.FormWire, suiteKey(2): mail.FormWire}, func(mail.Key, io.Reader) error {
+		read++
+		return stop
+	})
+	if err != stop || read != 1 {
+		t.Errorf("read %d after the first error, and got %v", read, err)
 	}
 }
 

@@ -62,8 +62,7 @@ func failure(account, path string, err error) *mail.Error {
 	switch {
 	case errors.Is(err, ErrDamaged):
 		out.Retry = mail.RetryNever
-		out.Hint = fmt.Sprintf("move %s away, keep it, and run again; "+
-			"the archive is not touched, and a new list is begun", path)
+		out.Hint = Remake(path)
 	case errors.Is(err, ErrVersion):
 		out.Retry = mail.RetryNever
 		out.Hint = fmt.Sprintf("use the version of mailpull that wrote %s, or a newer one", path)
@@ -75,6 +74,14 @@ func failure(account, path string, err error) *mail.Error {
 		out.Hint = durable.Hint(err)
 	}
 	return out
+}
+
+// Remake returns a sentence that says how to make the manifest at path anew.
+// The checkpoint has to go with it: what that one calls delivered is not
+// looked at again, and so would never be listed.
+func Remake(path string) string {
+	return fmt.Sprintf("put back a good copy of %s; if there is none, move it and the checkpoint beside it away, "+
+		"keep both, and run again: what the archive holds is compared with the server and listed anew, nothing is stored twice", path)
 }
 
 // clip bounds what an error text repeats of a file.

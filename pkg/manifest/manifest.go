@@ -163,6 +163,13 @@ func (f *File) locate(size int64) error {
 	return err
 }
 
+// Empty reports whether the manifest lists no message.
+func (f *File) Empty() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.size == int64(len(headerLine(f.account)))
+}
+
 // Close lets go of the file. Every later call returns an error.
 func (f *File) Close() error {
 	f.mu.Lock()

@@ -62,25 +62,35 @@ func (l *lane) commitKnown(fresh mail.Refs, listed mail.KeySet) error {
 	return l.Checkpoint.Commit(group)
 }
 
-// samePresent reports whether the archive's file holds the bytes of d. A file
-// that a mail reader removed meanwhile counts as the same: it was delivered,
-// and what a reader deletes is not fetched again.
-func samePresent(archive Box, d mail.Delivery) (bool, error) {
-	r, err := archive.Open(d.Key, d.Form)
-	if isMissing(err) {
-		return true, nil
+// comparePresent reads the archive's files of those deliveries whose keys are
+// in place already and returns the keys whose bytes are not those of the wire.
+// A file that a mail reader removed meanwhile counts as the same: it was
+// delivered, and what a reader deletes is not fetched again.
+func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail.Key]bool, err error) {
+	wanted := make(map[*visit]map[mail.Key]mail.Form)
+	for _, s := range l.settled {
+		if !s.visit.present.Contains(s.key) {
+			continue
+		}
+		if wanted[s.visit] == nil {
+			wanted[s.visit] = make(map[mail.Key]mail.Form)
+		}
+		wanted[s.visit][s.key] = sealed[s.key].Form
 	}
-	if err != nil {
-		return false, err
+	differ = make(map[mail.Key]bool)
+	for v, keys := range wanted {
+		err := v.archive.Read(keys, func(key mail.Key, body io.Reader) error {
+			h := sha256.New()
+			n, err := io.Copy(h, body)
+			d := sealed[key]
+			differ[key] = n != d.Size || [sha256.Size]byte(h.Sum(nil)) != d.SHA256
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	defer r.Close() // it was only read
-
-	h := sha256.New()
-	n, err := io.Copy(h, r)
-	if err != nil {
-		return false, err
-	}
-	return n == d.Size && [sha256.Size]byte(h.Sum(nil)) == d.SHA256, nil
+	return differ, nil
 }
 
 // errDiffers says that a file is not what the server sends under its ref.

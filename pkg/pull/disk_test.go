@@ -106,12 +106,11 @@ func (d *disks) check(t *testing.T) {
 			if !ok {
 				t.Fatalf("%q uid %d is not in the manifest", name, m.UID)
 			}
-			r, err := box.Open(key, line.Form)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(r)
-			_ = r.Close() // it was only read
+			var body []byte
+			err := box.Read(map[mail.Key]mail.Form{key: line.Form}, func(_ mail.Key, r io.Reader) (err error) {
+				body, err = io.ReadAll(r)
+				return err
+			})
 			if err != nil || string(body) != m.Body || line.Size != int64(len(m.Body)) {
 				t.Fatalf("%q uid %d: got %.60q, want %.60q; %v", name, m.UID, body, m.Body, err)
 			}

@@ -90,6 +90,10 @@ func (p *pass) climb(l *load) error {
 // deliveries those to record. A message that is in place already, under its
 // key or under a former one, is recorded and not put there again.
 func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]mail.Item, []mail.Delivery, error) {
+	differ, err := comparePresent(l, sealed)
+	if err != nil {
+		return nil, nil, err
+	}
 	items := make(map[mail.Key]mail.Item, len(l.settled))
 	deliveries := make([]mail.Delivery, 0, len(l.settled))
 	for _, s := range l.settled {
@@ -102,11 +106,7 @@ func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]ma
 		}
 		d.Item, d.Key = s.item, s.key
 		if s.visit.present.Contains(s.key) {
-			same, err := samePresent(s.visit.archive, d)
-			if err != nil {
-				return nil, nil, err
-			}
-			if !same {
+			if differ[s.key] {
 				s.visit.differ(d)
 				continue
 			}

@@ -3,7 +3,6 @@ package pull
 import (
 	"errors"
 	"io"
-	"io/fs"
 	"slices"
 	"time"
 
@@ -297,7 +296,3 @@ func sortByPlace(results []mail.MailboxResult, place map[mail.MailboxName]int) {
 		return place[a.Mailbox] - place[b.Mailbox]
 	})
 }
-
-// isMissing reports whether a file was not there: a mail reader took it away
-// between two looks.
-func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

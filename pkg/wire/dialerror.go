@@ -29,6 +29,9 @@ func (o Options) failure(p protocol, step string, err error) error {
 		err = fmt.Errorf("the server closed the connection: %w", err)
 	}
 	v := o.judge(err)
+	if v.class == mail.ClassProtocol && (step == "connect" || step == "greeting") {
+		v.hint = fmt.Sprintf("what listens on %s does not speak %s as it should; check host, port and security", o.address(), strings.ToUpper(string(p)))
+	}
 	return &mail.Error{
 		Op:    string(p) + " " + step,
 		Scope: mail.ScopeAccount,
@@ -105,15 +108,15 @@ func (o Options) judgeTLS(err error) (verdict, bool) {
 	case errors.As(err, &record):
 		hint = fmt.Sprintf("port %d does not begin with TLS; set port to the one that does, or set security to starttls", o.Port)
 	case errors.As(err, &hostname):
-		hint = fmt.Sprintf("the certificate is not for %q but for %s; check host", o.Host, certNames(hostname.Certificate))
+		hint = fmt.Sprintf("the certificate is not for %q but for %s; write under host the name that the server goes by", o.Host, certNames(hostname.Certificate))
 	case errors.As(err, &unknown):
 		hint = fmt.Sprintf("nobody on this machine trusts the certificate's issuer %q; if it is your own, name its file under ca_file", issuer(unknown.Cert))
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		hint = expiredHint(invalid.Cert)
+		hint = o.expiredHint(invalid.Cert)
 	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
 		hint = "the server broke off the handshake; it may know no TLS version from 1.2 on"
 	case errors.As(err, &verify), errors.As(err, &invalid):
-		hint = "the server's certificate cannot be verified; ask whoever runs the server"
+		hint = fmt.Sprintf("the certificate of %q cannot be verified; ask whoever runs the server", o.Host)
 	default:
 		return verdict{}, false
 	}
@@ -133,7 +136,7 @@ func (o Options) judgeNetwork(err error) (verdict, bool) {
 	}
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return verdict{class: mail.ClassDNS, hint: fmt.Sprintf("there is no host %q; check host", o.Host)}, true
+		return verdict{class: mail.ClassDNS, hint: fmt.Sprintf("there is no host %q; check how it is spelled", o.Host)}, true
 	case errors.As(err, &dns):
 		return verdict{class: mail.ClassDNS, hint: "the name server gave no answer; check this machine's network"}, true
 	case is(syscall.ECONNREFUSED):
@@ -157,13 +160,13 @@ func (o Options) timeoutHint() string {
 	return "the server does not answer; check host and port, and mind that a port for TLS looks like this too without security tls"
 }
 
-func expiredHint(cert *x509.Certificate) string {
+func (o Options) expiredHint(cert *x509.Certificate) string {
 	if cert == nil {
-		return "the server's certificate is not valid today; check this machine's clock"
+		return fmt.Sprintf("the certificate of %q is not valid today; check this machine's clock", o.Host)
 	}
 	const day = time.DateOnly
-	return fmt.Sprintf("the server's certificate is valid from %s to %s; check this machine's clock, or ask whoever runs the server",
-		cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day))
+	return fmt.Sprintf("the certificate of %q is valid from %s to %s; check this machine's clock, or ask whoever runs the server",
+		o.Host, cert.NotBefore.UTC().Format(day), cert.NotAfter.UTC().Format(day))
 }
 
 func issuer(cert *x509.Certificate) string {

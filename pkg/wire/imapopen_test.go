@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -360,14 +361,16 @@ func TestOpenCancelled(t *testing.T) {
 
 func TestPasswordErrors(t *testing.T) {
 	t.Parallel()
-	cause := errors.New("the command failed")
+	cause := errors.New("the file is missing")
 	cases := []struct {
 		name     string
 		password string
 		err      error
 		class    mail.Class
 	}{
-		{"no source", "", cause, mail.ClassLocal},
+		{"no source", "", cause, mail.ClassConfig},
+		{"command fails", "", &exec.ExitError{}, mail.ClassLocal},
+		{"command takes too long", "", context.DeadlineExceeded, mail.ClassLocal},
 		{"empty", "", nil, mail.ClassConfig},
 		{"line end", "a\r\nb", nil, mail.ClassConfig},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 
 	"mailpull/pkg/mail"
@@ -21,10 +22,18 @@ func (o Options) credentials(ctx context.Context, p protocol) (*signin.Credentia
 		errors.Is(err, signin.ErrEmpty) || errors.Is(err, signin.ErrUnsendable) {
 		return credentials, err
 	}
-	return nil, &mail.Error{
-		Op: string(p) + " sign in", Scope: mail.ScopeAccount, Class: mail.ClassLocal,
+	e := &mail.Error{
+		Op: string(p) + " sign in", Scope: mail.ScopeAccount, Class: mail.ClassConfig,
 		Hint: "check what the configuration names under password", Err: err,
 	}
+	var command *exec.ExitError
+	if errors.As(err, &command) || errors.Is(err, context.DeadlineExceeded) {
+		// A program that knows the password may be waiting for somebody to
+		// unlock it: this passes without a change to the configuration.
+		e.Class = mail.ClassLocal
+		e.Hint = "run the command under password by hand; it must print the password without asking anybody"
+	}
+	return nil, e
 }
 
 // signIn signs in by the best way that the server offers. It is reached only

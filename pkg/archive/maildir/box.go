@@ -4,12 +4,13 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 
 	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
 )
 
-// openTries is how often a message is looked for while readers rename it.
+// openTries is how often messages are looked for while readers rename them.
 const openTries = 4
 
 // Box is the archive's side of one mailbox. It implements mail.Box.
@@ -76,55 +77,53 @@ func eachMessage(d *dirs, fn func(dir durable.Dir, name string, key mail.Key) er
 	return nil
 }
 
-// Open implements mail.Box. The caller closes the reader.
-func (b *Box) Open(key mail.Key, form mail.Form) (io.ReadCloser, error) {
-	file, err := b.find(key)
-	if err != nil {
-		return nil, b.folder.store.boxError("read", b.name, err)
-	}
-	if form != mail.FormLF {
-		return file, nil
-	}
-	return &expanded{wireReader{file: file}, file}, nil
-}
-
-// expanded reads the bytes of the wire from a file in FormLF.
-type expanded struct {
-	wireReader
-	io.Closer
-}
-
-// errFound ends a search.
-var errFound = errors.New("found")
-
-// find opens the file with the key, again when a reader renames it between our
-// finding and our opening it.
-func (b *Box) find(key mail.Key) (durable.File, error) {
+// Read implements mail.Box. It looks through the folder once for all of the
+// messages, and again only for those that a reader renames between our finding
+// and our opening them.
+func (b *Box) Read(wanted map[mail.Key]mail.Form, fn func(key mail.Key, body io.Reader) error) error {
 	d, err := b.folder.acquire()
 	if err != nil {
-		return nil, err
+		return b.folder.store.boxError("read", b.name, err)
 	}
 	defer b.folder.release()
 
+	left := maps.Clone(wanted)
 	for range openTries {
-		var file durable.File
-		err := eachMessage(d, func(dir durable.Dir, name string, k mail.Key) (err error) {
-			if k != key {
-				return nil
+		found, err := findKeys(d, left)
+		if err != nil {
+			return b.folder.store.boxError("read", b.name, err)
+		}
+		missed := false
+		for _, p := range found {
+			form, ok := left[p.key]
+			if !ok {
+				continue // a reader moved it while we looked, and it was seen twice
 			}
-			if file, err = dir.Open(name); err != nil {
+			file, err := p.dir.Open(p.name)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				missed = true
+				continue
+			case err != nil:
+				return b.folder.store.boxError("read", b.name, err)
+			}
+			delete(left, p.key)
+			if err := readOne(file, form, p.key, fn); err != nil {
 				return err
 			}
-			return errFound
-		})
-		switch {
-		case errors.Is(err, errFound):
-			return file, nil
-		case err == nil:
-			return nil, &fs.PathError{Op: "find", Path: d.cur.Path() + "/*." + key.String() + suffix + "*", Err: fs.ErrNotExist}
-		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
+		}
+		if !missed {
+			return nil
 		}
 	}
-	return nil, &fs.PathError{Op: "find", Path: d.cur.Path() + "/*." + key.String() + suffix + "*", Err: fs.ErrNotExist}
+	return nil
+}
+
+// readOne hands one file to fn, as the bytes of the wire.
+func readOne(file durable.File, form mail.Form, key mail.Key, fn func(mail.Key, io.Reader) error) error {
+	defer file.Close() // it is only read
+	if form == mail.FormLF {
+		return fn(key, &wireReader{file: file})
+	}
+	return fn(key, file)
 }

@@ -238,6 +238,28 @@ func TestNamesAreFlushedWhereTheyChanged(t *testing.T) {
 	}
 }
 
+// A folder that somebody removes while the store is open is made again, and
+// then its name is flushed again.
+func TestFolderMadeAgain(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	f := &faults{}
+	s, err := openFaulty(t, path, Maildirpp, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := openBox(t, s, "Work")
+	put(t, s, box, keyOf(1), strings.NewReader("x"), mail.Item{})
+	if err := os.RemoveAll(filepath.Join(path, ".Work")); err != nil {
+		t.Fatal(err)
+	}
+	n := len(f.since(0))
+	put(t, s, box, keyOf(2), strings.NewReader("x"), mail.Item{})
+	if ops := f.since(n); strings.Count(strings.Join(ops, " "), "sync") != 4 || ops[len(ops)-1] != "sync" {
+		t.Errorf("got %v, want syncfs for the data and sync for new/, Work and the account's folder", ops)
+	}
+}
+
 // Keys must not tell of a message whose name a power cut could still take: the
 // caller is about to remember it.
 func TestKeysAreDurable(t *testing.T) {

@@ -22,9 +22,15 @@ type faults struct {
 	at   int   // fail the at-th operation, counted from 1; 0 never
 	err  error // with this; errDead kills: all later ones fail too
 	noFS bool  // SyncFS is unsupported
+
+	// hook is called before each operation, without the lock; nil is none.
+	hook func(op string)
 }
 
 func (f *faults) do(op, path string) error {
+	if f.hook != nil {
+		f.hook(op)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.ops = append(f.ops, op)

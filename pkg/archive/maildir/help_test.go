@@ -117,16 +117,28 @@ func inTmp(files []string) []string {
 
 func readAll(t testing.TB, box mail.Box, key mail.Key, form mail.Form) string {
 	t.Helper()
-	r, err := box.Open(key, form)
+	text, ok := read(t, box, key, form)
+	if !ok {
+		t.Fatalf("%v is not in the archive", key)
+	}
+	return text
+}
+
+// read reads one message; ok is false when it is not there.
+func read(t testing.TB, box mail.Box, key mail.Key, form mail.Form) (text string, ok bool) {
+	t.Helper()
+	err := box.Read(map[mail.Key]mail.Form{key: form}, func(_ mail.Key, body io.Reader) error {
+		data, err := io.ReadAll(body)
+		if ok {
+			t.Errorf("%v came twice", key)
+		}
+		text, ok = string(data), true
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(data)
+	return text, ok
 }
 
 // body is a message of about n bytes with proper line ends.

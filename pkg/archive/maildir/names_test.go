@@ -248,6 +248,22 @@ func TestCaseClash(t *testing.T) {
 	}
 }
 
+// A mailbox keeps its folder also when the one that it had to make way for is
+// removed.
+func TestCaseClashIsForEver(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	s := openStore(t, path, FS)
+	openBox(t, s, "Work")
+	put(t, s, openBox(t, s, "work"), keyOf(1), strings.NewReader("x"), mail.Item{})
+	if err := os.RemoveAll(filepath.Join(path, "Work")); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := openBox(t, openStore(t, path, FS), "work").Keys(); err != nil || !keys.Contains(keyOf(1)) {
+		t.Errorf("the message is lost with the other mailbox: %v, %v", keys, err)
+	}
+}
+
 func split(folder string) []string {
 	if folder == "" {
 		return nil

@@ -75,7 +75,9 @@ func (p place) renamed(key mail.Key) string {
 	return strings.Replace(p.name, p.key.String(), key.String(), 1)
 }
 
-func findKeys(d *dirs, keys map[mail.Key]mail.Key) (found []place, err error) {
+// findKeys returns where the messages with the keys are. One that a reader
+// moves meanwhile can be in it twice.
+func findKeys[V any](d *dirs, keys map[mail.Key]V) (found []place, err error) {
 	err = eachMessage(d, func(dir durable.Dir, name string, key mail.Key) error {
 		if _, ok := keys[key]; ok {
 			found = append(found, place{dir, name, key})

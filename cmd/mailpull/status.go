@@ -102,7 +102,7 @@ func statusOf(cfg *config.Config, account config.Account) accountAnswer {
 	case err != nil:
 		answer.State = "unreadable"
 		answer.LastError, answer.ErrorClass = err.Error(), string(mail.ErrorClass(err))
-		answer.NextStep = mail.ErrorHint(err)
+		answer.NextStep = hintFor(err)
 		return answer
 	}
 	for _, m := range summary.Mailboxes {

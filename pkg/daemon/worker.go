@@ -112,9 +112,11 @@ func (w *worker) openArchive(path string) error {
 				Hint: "mount or move the archive back to this place; if it was removed on purpose, remove the account's folder in the state directory too, and everything is fetched anew",
 			}
 		}
-		if err := durable.MkdirAll(path); err != nil {
-			return diskError("archive", err)
-		}
+	}
+	// Also when it is there: the run that made it may have been cut off before
+	// the names on the way to it were flushed.
+	if err := durable.MkdirAll(path); err != nil {
+		return diskError("archive", err)
 	}
 	dir, err := durable.OpenDir(path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,47 +18,9 @@ func (a *app) configCommand() *cobra.Command {
 		Short: "Check, show or explain the configuration",
 	}
 	cmd.AddCommand(
-		&cobra.Command{
-			Use:   "validate",
-			Short: "Check the configuration and open nothing",
-			Args:  cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
-				cfg, err := a.load()
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(a.stdout, "%s: good, %s\n", a.source(), countAccounts(cfg))
-				return nil
-			},
-		},
-		&cobra.Command{
-			Use:   "print",
-			Short: "Print the configuration in force, with defaults and without secrets",
-			Args:  cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
-				cfg, err := a.load()
-				if err != nil {
-					return err
-				}
-				return cfg.Print(a.stdout)
-			},
-		},
-		&cobra.Command{
-			Use:   "path",
-			Short: "Print which configuration file is used",
-			Args:  cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
-				path, err := a.find()
-				if err != nil {
-					return err
-				}
-				if path == "" {
-					path = environment
-				}
-				fmt.Fprintln(a.stdout, path)
-				return nil
-			},
-		},
+		a.configPart("validate", "Check the configuration and open nothing", a.validateConfig),
+		a.configPart("print", "Print the configuration in force, with defaults and without secrets", a.printConfig),
+		a.configPart("path", "Print which configuration file is used", a.printPath),
 		&cobra.Command{
 			Use:   "example",
 			Short: "Print a commented example with every key",
@@ -69,6 +32,95 @@ func (a *app) configCommand() *cobra.Command {
 		},
 	)
 	return cmd
+}
+
+// configPart makes a command that only reads the configuration.
+func (a *app) configPart(name, short string, run func(asJSON bool) error) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return run(asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// mistakeAnswer is one mistake in the JSON answer of config validate.
+type mistakeAnswer struct {
+	File   string `json:"file"`
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Key    string `json:"key,omitempty"`
+	Text   string `json:"text"`
+}
+
+func (a *app) validateConfig(asJSON bool) error {
+	cfg, err := a.load()
+	if !asJSON {
+		if err == nil {
+			fmt.Fprintf(a.stdout, "%s: good, %s\n", a.source(), countAccounts(cfg))
+		}
+		return err
+	}
+	answer := struct {
+		SchemaVersion int             `json:"schema_version"`
+		Source        string          `json:"source"`
+		Good          bool            `json:"good"`
+		Accounts      int             `json:"accounts"`
+		Mistakes      []mistakeAnswer `json:"mistakes"`
+	}{SchemaVersion: schemaVersion, Source: a.source(), Good: err == nil, Mistakes: []mistakeAnswer{}}
+	var mistakes config.Errors
+	switch {
+	case err == nil:
+		answer.Accounts = len(cfg.Accounts)
+	case errors.As(err, &mistakes):
+		for _, m := range mistakes {
+			answer.Mistakes = append(answer.Mistakes, mistakeAnswer{m.File, m.Line, m.Column, m.Path, m.Text})
+		}
+	default: // there is no configuration to speak of
+		return err
+	}
+	if werr := writeJSON(a.stdout, answer); werr != nil {
+		return werr
+	}
+	if err != nil {
+		return &exitError{code: exitConfig}
+	}
+	return nil
+}
+
+func (a *app) printConfig(asJSON bool) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		return cfg.Print(a.stdout)
+	}
+	return writeJSON(a.stdout, struct {
+		SchemaVersion int            `json:"schema_version"`
+		Configuration *config.Config `json:"configuration"`
+	}{schemaVersion, cfg})
+}
+
+func (a *app) printPath(asJSON bool) error {
+	path, err := a.find()
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		path = environment
+	}
+	if !asJSON {
+		fmt.Fprintln(a.stdout, path)
+		return nil
+	}
+	return writeJSON(a.stdout, struct {
+		SchemaVersion int    `json:"schema_version"`
+		Path          string `json:"path"`
+	}{schemaVersion, path})
 }
 
 // environment stands for the path when MAILPULL_* variables are the

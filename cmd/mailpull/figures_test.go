@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/elf"
 	"fmt"
 	"io"
 	"net"
@@ -27,6 +28,7 @@ func BenchmarkFigures(b *testing.B) {
 		b.Skip("SKIPPED: MAILPULL_BINARY is not set: run make bench")
 	}
 	f := &figures{b: b, binary: binary}
+	f.static()
 	f.startUp()
 	f.firstPass()
 	f.manyMessages()
@@ -98,6 +100,26 @@ func median(runs []timing) timing {
 	return timing{byTime[len(byTime)/2].took, peak}
 }
 
+// static looks whether the binary asks for a dynamic linker.
+func (f *figures) static() {
+	file, err := elf.Open(f.binary)
+	if err != nil {
+		f.b.Fatal(err)
+	}
+	defer file.Close()
+	linked := "static"
+	for _, p := range file.Progs {
+		if p.Type == elf.PT_INTERP {
+			linked = "NOT static"
+		}
+	}
+	info, err := os.Stat(f.binary)
+	if err != nil {
+		f.b.Fatal(err)
+	}
+	f.say("binary: %s, %s", linked, size(info.Size()))
+}
+
 func (f *figures) startUp() {
 	var runs []timing
 	for range 21 {
@@ -107,9 +129,13 @@ func (f *figures) startUp() {
 }
 
 // account writes a configuration for a fresh archive and returns its path.
-func (f *figures) account(dir string, d *mailtest.Dovecot, name string) string {
+func (f *figures) account(dir string, d *mailtest.Dovecot, protocol, name string) string {
 	f.b.Helper()
-	_, port, err := net.SplitHostPort(d.IMAPSAddr)
+	addr := d.IMAPSAddr
+	if protocol == "pop3" {
+		addr = d.POP3SAddr
+	}
+	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		f.b.Fatal(err)
 	}
@@ -121,8 +147,8 @@ func (f *figures) account(dir string, d *mailtest.Dovecot, name string) string {
 state: state
 accounts:
   - name: %s
-    imap: { host: localhost, port: %s, tls: { ca_file: %q }, username: %s, password: %s }
-`, name, port, d.CAFile, name, mailtest.DovecotPassword)
+    %s: { host: localhost, port: %s, tls: { ca_file: %q }, username: %s, password: %s }
+`, name, protocol, port, d.CAFile, name, mailtest.DovecotPassword)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		f.b.Fatal(err)
 	}
@@ -150,7 +176,7 @@ func (f *figures) firstPass() {
 	var drains []time.Duration
 	for i := range 4 { // the first round fills caches and does not count
 		dir := f.b.TempDir()
-		config := f.account(filepath.Join(dir, "mailpull"), d, "bench")
+		config := f.account(filepath.Join(dir, "mailpull"), d, "imap", "bench")
 		a := f.timed(f.binary, "run", "--config", config)
 		f.mustHold(filepath.Join(dir, "mailpull", "mail"), n)
 		rc := mbsyncConfig(f.b, filepath.Join(dir, "mbsync"), d, "bench")
@@ -265,18 +291,20 @@ func (f *figures) manyMessages() {
 		small[i] = demo.Message{Body: fmt.Appendf(nil, "Subject: %d\r\nMessage-ID: <%d@example.com>\r\n\r\n%d\r\n", i, i, i), Date: time.Unix(1_600_000_000+int64(i), 0)}
 	}
 	d.Deliver("many", "INBOX", small)
-	dir := f.b.TempDir()
-	config := f.account(dir, d, "many")
-	first := f.timed(f.binary, "run", "--config", config)
-	f.mustHold(filepath.Join(dir, "mail"), n)
-	idle := f.timed(f.binary, "run", "--config", config)
-	if err := os.Remove(filepath.Join(dir, "state", "many", "checkpoint")); err != nil {
-		f.b.Fatal(err)
+	for _, protocol := range []string{"imap", "pop3"} {
+		dir := f.b.TempDir()
+		config := f.account(dir, d, protocol, "many")
+		first := f.timed(f.binary, "run", "--config", config)
+		f.mustHold(filepath.Join(dir, "mail"), n)
+		idle := f.timed(f.binary, "run", "--config", config)
+		if err := os.Remove(filepath.Join(dir, "state", "many", "checkpoint")); err != nil {
+			f.b.Fatal(err)
+		}
+		again := f.timed(f.binary, "run", "--config", config)
+		f.mustHold(filepath.Join(dir, "mail"), n)
+		f.say("peak memory, %s, mailbox of %d messages (limit 33.6 MB): first pass %s in %v, no news %s in %v, checkpoint deleted %s in %v", protocol, n,
+			size(first.peak), first.took.Round(10*time.Millisecond), size(idle.peak), idle.took.Round(time.Millisecond), size(again.peak), again.took.Round(10*time.Millisecond))
 	}
-	again := f.timed(f.binary, "run", "--config", config)
-	f.mustHold(filepath.Join(dir, "mail"), n)
-	f.say("peak memory, mailbox of %d messages (limit 33.6 MB): first pass %s in %v, no news %s in %v, checkpoint deleted %s in %v", n,
-		size(first.peak), first.took.Round(10*time.Millisecond), size(idle.peak), idle.took.Round(time.Millisecond), size(again.peak), again.took.Round(10*time.Millisecond))
 }
 
 // largeMessage measures the peak of memory over one message of 100 MB.
@@ -286,9 +314,11 @@ func (f *figures) largeMessage() {
 	body := "Subject: large\r\n\r\n" + strings.Repeat(line, 100<<20/len(line))
 	for name, text := range map[string]string{"lines": body, "odd": body + "no end"} {
 		d.Deliver(name, "INBOX", []demo.Message{{Body: []byte(text)}})
-		dir := f.b.TempDir()
-		r := f.timed(f.binary, "run", "--config", f.account(dir, d, name))
-		f.mustHold(filepath.Join(dir, "mail"), 1)
-		f.say("peak memory, one message of %s (%s; limit 33.6 MB): %s in %v", size(int64(len(text))), name, size(r.peak), r.took.Round(10*time.Millisecond))
+		for _, protocol := range []string{"imap", "pop3"} {
+			dir := f.b.TempDir()
+			r := f.timed(f.binary, "run", "--config", f.account(dir, d, protocol, name))
+			f.mustHold(filepath.Join(dir, "mail"), 1)
+			f.say("peak memory, %s, one message of %s (%s; limit 33.6 MB): %s in %v", protocol, size(int64(len(text))), name, size(r.peak), r.took.Round(10*time.Millisecond))
+		}
 	}
 }

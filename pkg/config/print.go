@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"io"
 	"strings"
 	"time"
@@ -14,45 +15,45 @@ import (
 // test checks.
 type (
 	printedConfig struct {
-		Archive  string           `yaml:"archive"`
-		State    string           `yaml:"state"`
-		Accounts []printedAccount `yaml:"accounts"`
+		Archive  string           `yaml:"archive" json:"archive"`
+		State    string           `yaml:"state" json:"state"`
+		Accounts []printedAccount `yaml:"accounts" json:"accounts"`
 	}
 
 	printedAccount struct {
-		Name   string         `yaml:"name"`
-		IMAP   *printedServer `yaml:"imap,omitempty"`
-		POP3   *printedServer `yaml:"pop3,omitempty"`
-		Every  string         `yaml:"every"`
-		Layout Layout         `yaml:"layout"`
+		Name   string         `yaml:"name" json:"name"`
+		IMAP   *printedServer `yaml:"imap,omitempty" json:"imap,omitempty"`
+		POP3   *printedServer `yaml:"pop3,omitempty" json:"pop3,omitempty"`
+		Every  string         `yaml:"every" json:"every"`
+		Layout Layout         `yaml:"layout" json:"layout"`
 	}
 
 	printedServer struct {
-		Host           string            `yaml:"host"`
-		Port           int               `yaml:"port"`
-		Security       Security          `yaml:"security"`
-		AllowPlaintext bool              `yaml:"allow_plaintext"`
-		TLS            *printedTLS       `yaml:"tls,omitempty"`
-		Username       string            `yaml:"username"`
-		Password       any               `yaml:"password"`
-		Mailboxes      *printedMailboxes `yaml:"mailboxes,omitempty"`
-		Connections    int               `yaml:"connections,omitempty"`
+		Host           string            `yaml:"host" json:"host"`
+		Port           int               `yaml:"port" json:"port"`
+		Security       Security          `yaml:"security" json:"security"`
+		AllowPlaintext bool              `yaml:"allow_plaintext" json:"allow_plaintext"`
+		TLS            *printedTLS       `yaml:"tls,omitempty" json:"tls,omitempty"`
+		Username       string            `yaml:"username" json:"username"`
+		Password       any               `yaml:"password" json:"password"`
+		Mailboxes      *printedMailboxes `yaml:"mailboxes,omitempty" json:"mailboxes,omitempty"`
+		Connections    int               `yaml:"connections,omitempty" json:"connections,omitempty"`
 	}
 
 	printedTLS struct {
-		CAFile string `yaml:"ca_file"`
+		CAFile string `yaml:"ca_file" json:"ca_file"`
 	}
 
 	printedMailboxes struct {
-		Include []string `yaml:"include,flow"`
-		Exclude []string `yaml:"exclude,flow"`
+		Include []string `yaml:"include,flow" json:"include"`
+		Exclude []string `yaml:"exclude,flow" json:"exclude"`
 	}
 
 	printedPassword struct {
-		File       string   `yaml:"file,omitempty"`
-		Command    []string `yaml:"command,omitempty,flow"`
-		Env        string   `yaml:"env,omitempty"`
-		Credential string   `yaml:"credential,omitempty"`
+		File       string   `yaml:"file,omitempty" json:"file,omitempty"`
+		Command    []string `yaml:"command,omitempty,flow" json:"command,omitempty"`
+		Env        string   `yaml:"env,omitempty" json:"env,omitempty"`
+		Credential string   `yaml:"credential,omitempty" json:"credential,omitempty"`
 	}
 )
 
@@ -60,16 +61,23 @@ type (
 // account complete in itself. Loaded again it means the same, unless a
 // password stands in it: that is written as [redacted].
 func (c *Config) Print(w io.Writer) error {
+	e := yaml.NewEncoder(w)
+	e.SetIndent(2)
+	if err := e.Encode(c.printed()); err != nil {
+		return err
+	}
+	return e.Close()
+}
+
+// MarshalJSON returns what Print writes, as JSON.
+func (c *Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.printed()) }
+
+func (c *Config) printed() printedConfig {
 	p := printedConfig{Archive: escaped(c.Archive), State: escaped(c.State)}
 	for _, a := range c.Accounts {
 		p.Accounts = append(p.Accounts, a.printed())
 	}
-	e := yaml.NewEncoder(w)
-	e.SetIndent(2)
-	if err := e.Encode(p); err != nil {
-		return err
-	}
-	return e.Close()
+	return p
 }
 
 func (a Account) printed() printedAccount {

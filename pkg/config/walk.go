@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -131,9 +132,18 @@ func (w *walk) key(at string, key *yaml.Node, f field) (field, bool) {
 		w.mistake(at, key, `unknown key; use one of: %s, and put a password that begins with { or holds ": " in quotes`, names(f.fields))
 		return field{}, false
 	}
+	if !keySyntax.MatchString(key.Value) {
+		w.mistake(at, key, "what stands before the colon is no key%s", w.advice("", f))
+		return field{}, false
+	}
 	w.mistake(at, key, "unknown key %s%s", quote(key.Value), w.advice(key.Value, f))
 	return field{}, false
 }
+
+// keySyntax is what a misspelt key looks like. Anything else is not repeated
+// in an error: when a file that is no configuration is named as one, such as
+// a list of passwords, its lines must not reach a log.
+var keySyntax = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,39}$`)
 
 // advice says what to write instead of an unknown key of f. It says nothing
 // once there are more mistakes than are shown, because it takes time.

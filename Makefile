@@ -21,7 +21,8 @@ run: build ## pull what the configuration names; without one, show a demonstrati
 	@if $(BIN) config path >/dev/null 2>&1; then $(BIN) run; else $(BIN) demo; fi
 
 .PHONY: install
-install: build ## copy the binary to $(DESTDIR)/usr/local/bin
+install: ## copy bin/mailpull, once built, to $(DESTDIR)/usr/local/bin
+	@test -x $(BIN) || { echo 'there is no $(BIN) yet: run make build first'; exit 1; }
 	install -D -m 0755 $(BIN) $(DESTDIR)/usr/local/bin/mailpull
 
 ##@ Test

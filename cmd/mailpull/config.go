@@ -141,7 +141,7 @@ func (a *app) find() (string, error) {
 		return "", nil
 	}
 	return "", &exitError{code: exitConfig, err: fmt.Errorf(
-		"there is no configuration; looked for %s\nhint: mailpull config example > config.yaml shows how to write one; mailpull demo needs none",
+		"there is no configuration; looked for %s\nhint: mailpull config example > ~/.config/mailpull/config.yaml gives one to fill in; mailpull demo needs none",
 		strings.Join(tried, ", "))}
 }
 

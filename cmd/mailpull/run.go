@@ -88,12 +88,13 @@ func (a *app) judge(outcomes []daemon.Outcome, lockedFails bool) error {
 		}
 	}
 	code := worst(codes)
-	switch {
-	case code == exitOK:
+	if code == exitOK {
 		return nil
-	case a.signal == syscall.SIGINT:
+	}
+	switch syscall.Signal(a.signal.Load()) {
+	case syscall.SIGINT:
 		code = exitInterrupt
-	case a.signal == syscall.SIGTERM:
+	case syscall.SIGTERM:
 		code = exitTerminate
 	}
 	return &exitError{code: code}
@@ -110,7 +111,9 @@ func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
 	}
 	t.flush()
 	for _, o := range outcomes {
-		fmt.Fprintln(w, verdict(o))
+		if o.Locked != nil || len(o.Result.Mailboxes) > 0 { // else its error says all
+			fmt.Fprintln(w, verdict(o))
+		}
 	}
 }
 

@@ -113,6 +113,9 @@ func statusOf(cfg *config.Config, account config.Account) accountAnswer {
 		answer.LastComplete = &summary.LastComplete.End
 	}
 	answer.State, answer.NextStep = "new", "run: mailpull run "+account.Name
+	if answer.Messages > 0 {
+		answer.State = "incomplete" // its first pass was cut off
+	}
 	if last := summary.LastPass; last != nil {
 		answer.LastPass = &last.End
 		answer.judge(*last)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"mailpull/pkg/archive/maildir"
 	"mailpull/pkg/checkpoint"
@@ -39,10 +40,24 @@ type worker struct {
 func open(c *config.Config, a config.Account, log *slog.Logger) (*worker, error) {
 	w := &worker{account: a, log: log, source: NewSource(a, log)}
 	if err := w.openAll(c); err != nil {
+		w.recordFailure(err)
 		w.close()
 		return nil, err
 	}
 	return w, nil
+}
+
+// recordFailure lets status know of a pass that could not begin, where there
+// is a checkpoint to write it to.
+func (w *worker) recordFailure(err error) {
+	if w.checkpoint == nil {
+		return
+	}
+	now := time.Now()
+	pass := mail.Pass{Start: now, End: now, Class: mail.ErrorClass(err), Error: err.Error(), Hint: mail.ErrorHint(err)}
+	if cerr := w.checkpoint.EndPass(pass); cerr != nil {
+		w.log.Warn("end of the pass was not recorded", "err", cerr)
+	}
 }
 
 func (w *worker) openAll(c *config.Config) error {

@@ -10,6 +10,10 @@ const (
 	// maxFruitless is how many sessions in a row may bring nothing but
 	// failures before a mailbox is given up for this pass.
 	maxFruitless = 32
+
+	// maxTimeouts is how many sessions of a lane may end by a time-out and be
+	// opened again: a silent server costs its account minutes, not hours.
+	maxTimeouts = 3
 )
 
 // failures is what went wrong with single messages in this pass.
@@ -39,6 +43,9 @@ func (p *pass) noteFailure(ref mail.Ref, err error) {
 func (p *pass) withoutFailed(v *visit, refs mail.Refs) mail.Refs {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.failures) == 0 {
+		return refs
+	}
 	var skip mail.UIDSet
 	rest := refs
 	rest.UIDLs = nil

@@ -1,8 +1,11 @@
 package pull
 
 import (
+	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"slices"
 
 	"mailpull/pkg/mail"
@@ -41,59 +44,109 @@ func (l *lane) identify(listing mail.Refs) error {
 }
 
 // former are the keys of archived messages by the hash of their bytes. Equal
-// messages have a key each.
-type former map[[sha256.Size]byte][]mail.Key
+// messages have a key each, and a file whose form nobody knows stands under the
+// hashes of both.
+type former struct {
+	keys  map[[sha256.Size]byte][]mail.Key
+	taken map[mail.Key]bool
+}
+
+func (f *former) add(sum [sha256.Size]byte, key mail.Key) {
+	if f.keys == nil {
+		f.keys = make(map[[sha256.Size]byte][]mail.Key)
+		f.taken = make(map[mail.Key]bool)
+	}
+	f.keys[sum] = append(f.keys[sum], key)
+}
 
 // take returns the key under which the archive holds the bytes of d, at most
 // once for each file.
-func (f former) take(d mail.Delivery) (mail.Key, bool) {
-	keys := f[d.SHA256]
-	if len(keys) == 0 {
-		return mail.Key{}, false
+func (f *former) take(d mail.Delivery) (mail.Key, bool) {
+	for _, key := range f.keys[d.SHA256] {
+		if !f.taken[key] {
+			f.taken[key] = true
+			return key, true
+		}
 	}
-	f[d.SHA256] = keys[1:]
-	return keys[0], true
+	return mail.Key{}, false
 }
 
 // findFormer collects the messages of a mailbox that the archive holds under
 // refs which the server does not list. It looks only while a mailbox is being
 // matched, and in one whose checkpoint is gone.
+//
+// The manifest has their hashes. Where it has not, because it is gone or
+// damaged, the files are read: it must not depend on a second file that
+// nothing is stored twice.
 func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
-	known, ok := l.Checkpoint.Known(v.box.Name)
-	if ok && !known.Matching {
+	if known, ok := l.Checkpoint.Known(v.box.Name); ok && !known.Matching {
 		return nil
 	}
+	old := l.unlisted(v, keys)
+	if len(old) == 0 {
+		return nil
+	}
+	found := make(map[mail.Key]bool)
+	err := l.Manifest.Scan(func(d mail.Delivery) error {
+		if d.Item.Ref.Mailbox == v.box.Name && old.Contains(d.Key) && !found[d.Key] {
+			found[d.Key] = true
+			v.former.add(d.SHA256, d.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		l.Log.Warn("manifest could not be read, reading the archive instead", "mailbox", string(v.box.Name), "err", err)
+	}
+	unknown := make(map[mail.Key]mail.Form)
+	for _, key := range old {
+		if !found[key] {
+			unknown[key] = mail.FormWire
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return v.archive.Read(unknown, func(key mail.Key, file io.Reader) error {
+		return v.former.read(key, file)
+	})
+}
+
+// unlisted returns those keys of the archive that belong to no ref of the
+// listing.
+func (l *lane) unlisted(v *visit, keys mail.KeySet) mail.KeySet {
 	var current []mail.Key
 	for ref := range v.listing.All {
 		current = append(current, mail.NewKey(l.Account, ref))
 	}
 	listed := mail.NewKeySet(current)
-	if !slices.ContainsFunc(keys, func(k mail.Key) bool { return !listed.Contains(k) }) {
-		return nil
-	}
+	return slices.DeleteFunc(slices.Clone(keys), listed.Contains)
+}
 
-	// A message that was matched before has a line for each of its keys, but
-	// its file has only the last one, which keys tells.
-	found := make(former)
-	err := l.Manifest.Scan(func(d mail.Delivery) error {
-		if d.Item.Ref.Mailbox == v.box.Name && keys.Contains(d.Key) && !listed.Contains(d.Key) {
-			found[d.SHA256] = append(found[d.SHA256], d.Key)
+// read adds a file under the hashes of what it may have been on the wire: its
+// bytes as they are, and with each LF made CRLF.
+func (f *former) read(key mail.Key, file io.Reader) error {
+	asWire, asLF := sha256.New(), sha256.New()
+	in := bufio.NewReader(file)
+	for {
+		line, err := in.ReadSlice('\n')
+		asWire.Write(line)
+		if text, ended := bytes.CutSuffix(line, []byte("\n")); ended {
+			asLF.Write(text)
+			asLF.Write([]byte("\r\n"))
+		} else {
+			asLF.Write(line)
 		}
-		return nil
-	})
-	if err != nil && !ok {
-		// Both state files are gone or damaged. What the archive has under the
-		// refs of today is found all the same.
-		l.Log.Warn("manifest could not be read, former messages are not matched", "err", err)
-		return nil
-	}
-	if err != nil {
-		// Going on would store every message a second time.
-		return &mail.Error{
-			Op: "pull", Mailbox: v.box.Name, Scope: mail.ScopeMailbox, Class: mail.ClassDisk, Err: err,
-			Hint: "the mailbox's messages have new numbers, and the manifest that would tell which are in the archive already cannot be read",
+		switch {
+		case err == nil, errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF):
+			wire, lf := [sha256.Size]byte(asWire.Sum(nil)), [sha256.Size]byte(asLF.Sum(nil))
+			f.add(wire, key)
+			if lf != wire {
+				f.add(lf, key)
+			}
+			return nil
+		default:
+			return err
 		}
 	}
-	v.former = found
-	return nil
 }

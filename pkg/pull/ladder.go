@@ -82,7 +82,7 @@ func (p *pass) climb(l *load) error {
 			return err
 		}
 	}
-	p.account(l, deliveries)
+	p.account(l, items, deliveries)
 	return nil
 }
 
@@ -128,14 +128,18 @@ func refsOf(deliveries []mail.Delivery) []mail.Ref {
 	return refs
 }
 
-// account counts what was committed and finishes the visits that end here.
-func (p *pass) account(l *load, deliveries []mail.Delivery) {
+// account counts what was committed and finishes the visits that end here. New
+// is what was stored; a message that was there already under another key is
+// not.
+func (p *pass) account(l *load, items map[mail.Key]mail.Item, deliveries []mail.Delivery) {
 	counts := make(map[mail.MailboxName]int)
 	p.mu.Lock()
 	for _, d := range deliveries {
 		counts[d.Item.Ref.Mailbox]++
-		p.delivered[d.Item.Ref.Mailbox]++
-		p.result.Bytes += d.Size
+		if _, stored := items[d.Key]; stored {
+			p.delivered[d.Item.Ref.Mailbox]++
+			p.result.Bytes += d.Size
+		}
 	}
 	p.mu.Unlock()
 	for box, n := range counts {

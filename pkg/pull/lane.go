@@ -18,8 +18,9 @@ type lane struct {
 	box     mail.Mailbox // the mailbox in hand
 	visit   *visit       // its opening, nil before Select
 
-	// fruitless counts sessions in a row that brought nothing but failures.
-	fruitless int
+	// fruitless counts sessions in a row that brought nothing but failures,
+	// timeouts those that ended because the server said nothing any more.
+	fruitless, timeouts int
 }
 
 // visit is one opening of one mailbox. The lane writes the counts
@@ -76,10 +77,9 @@ func (l *lane) guarded() (err error) {
 
 // run pulls mailboxes until the queue is empty or the session cannot be had.
 //
-// A connection that dies after it brought something is opened again at once:
-// servers cut long sessions, and each attempt gets further. One that dies
-// without bringing anything costs its mailbox this pass, and a second one in
-// a row ends the lane.
+// A connection that dies is opened again at once when the next one may get
+// further: servers cut long sessions. One that dies without hope costs its
+// mailbox this pass, and a second one in a row ends the lane.
 func (l *lane) run() error {
 	defer l.handOver()
 	for barren := 0; l.waiting() > 0; {
@@ -108,7 +108,7 @@ func (l *lane) run() error {
 		}
 
 		l.close()
-		if l.gotFurther() {
+		if l.gotFurther(err) {
 			barren = 0
 			l.Log.Info("connection lost, opening it again", "mailbox", string(box.Name), "err", err)
 			l.commit()
@@ -124,16 +124,24 @@ func (l *lane) run() error {
 	return nil
 }
 
-// gotFurther reports whether the next session would begin at another place
-// than the last: messages came, or some were found to be what broke it. A
-// mailbox of which nothing but such messages comes is given up.
-func (l *lane) gotFurther() bool {
-	if l.visit == nil || l.visit.whole+l.visit.gone+l.visit.failed == 0 {
-		return false
+// gotFurther reports whether the next session may do better than the last,
+// which ended with err. It may when messages came; when some were found to be
+// what broke it; and when the source says that it wants to try in another way
+// at once. A mailbox of which nothing else comes is given up after a while, and
+// one that costs time-outs soon.
+func (l *lane) gotFurther(err error) bool {
+	if mail.ErrorClass(err) == mail.ClassTimeout {
+		if l.timeouts++; l.timeouts > maxTimeouts {
+			return false
+		}
 	}
-	if l.visit.whole+l.visit.gone > 0 {
+	v := l.visit
+	if v != nil && v.whole+v.gone > 0 {
 		l.fruitless = 0
 		return true
+	}
+	if v == nil || v.failed == 0 && mail.ErrorRetry(err) != mail.RetryNow {
+		return false
 	}
 	l.fruitless++
 	return l.fruitless <= maxFruitless

@@ -358,9 +358,8 @@ func (p *pass) end(err error) (Result, error) {
 		r.Class, r.Error, r.Hint = mail.ErrorClass(err), err.Error(), mail.ErrorHint(err)
 	}
 	r.End = time.Now()
-	if p.disk != nil {
-		return *r, err // the checkpoint may be what broke: it is not touched again
-	}
+	// When the disk broke this may fail as well; a checkpoint that broke
+	// refuses by itself.
 	cerr := p.Checkpoint.EndPass(r.Pass)
 	switch {
 	case cerr == nil:

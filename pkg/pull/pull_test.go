@@ -489,8 +489,31 @@ func TestUIDValidityChangedMatchesByContent(t *testing.T) {
 	// And when numbers change and the checkpoint goes at the same time.
 	renumber()
 	w.checkpoint = mailtest.NewCheckpoint()
-	w.mustComplete(t)
+	if r := w.mustComplete(t); r.New != 2 {
+		t.Errorf("got %d new, want the two that the server got meanwhile", r.New)
+	}
 	w.check(t, "INBOX")
+}
+
+// Nor does it take the manifest: without it the archive's own files are read.
+func TestUIDValidityChangedWithoutManifest(t *testing.T) {
+	t.Parallel()
+	for _, both := range []bool{false, true} {
+		for _, broken := range []error{nil, errors.New("line 3: chain is broken")} {
+			w := newWorld(box("INBOX", append(letters(6), "same", "same", "no\rline\n.\nend")...))
+			w.mustComplete(t)
+			w.manifest = &mailtest.Manifest{Broken: broken}
+			if both {
+				w.checkpoint = mailtest.NewCheckpoint()
+			}
+			w.server.Box("INBOX").Validity = 8
+			w.server.Box("INBOX").Add("new one")
+			if r := w.mustComplete(t); r.New != 1 {
+				t.Errorf("checkpoint gone %v, manifest %v: got %d new", both, broken, r.New)
+			}
+			w.check(t, "INBOX")
+		}
+	}
 }
 
 func TestKilledWhileMatching(t *testing.T) {

@@ -70,6 +70,10 @@ func Once(ctx context.Context, o Options) []Outcome {
 		workers.Go(func() { // Wait is below
 			slots <- struct{}{}
 			defer func() { <-slots }()
+			if ctx.Err() != nil {
+				outcomes[i] = Outcome{Account: a.Name, Err: pull.Interrupted()}
+				return
+			}
 			outcomes[i] = o.guarded(ctx, a)
 		})
 	}

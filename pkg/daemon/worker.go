@@ -119,11 +119,12 @@ func (w *worker) checkRecords(manifestPath string) error {
 // and the folder is gone, a disk is not mounted or somebody moved it: a new
 // empty archive would hide that.
 func (w *worker) openArchive(path string) error {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if n := w.checkpoint.Delivered(); n > 0 {
+	if n := w.checkpoint.Delivered(); n > 0 {
+		entries, err := os.ReadDir(path)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 			return &mail.Error{
 				Op: "archive", Scope: mail.ScopeAccount, Retry: mail.RetryNever, Class: mail.ClassDisk,
-				Err:  fmt.Errorf("%s is missing, and it held %d messages", path, n),
+				Err:  fmt.Errorf("%s is missing or empty, and it held %d messages", path, n),
 				Hint: "mount or move the archive back to this place; if it was removed on purpose, remove the account's folder in the state directory too, and everything is fetched anew",
 			}
 		}

@@ -36,8 +36,9 @@ type Box interface {
 
 	// Read calls fn with the bytes of the wire of each wanted message that the
 	// archive holds, in no order, given the form in which it is kept. One that
-	// is not there is left out: a mail reader took it away. It ends with fn's
-	// first error, which is returned as it is.
+	// is not there is left out: a mail reader took it away. One that cannot be
+	// read gives its error from body. It ends with fn's first error, which is
+	// returned as it is.
 	Read(wanted map[Key]Form, fn func(key Key, body io.Reader) error) error
 }
 

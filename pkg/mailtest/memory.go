@@ -140,7 +140,7 @@ type Manifest struct {
 	// Steps is asked before each append; nil never stops.
 	Steps *Steps
 
-	// Broken is what Lookup returns.
+	// Broken is what Keys and Scan return.
 	Broken error
 }
 
@@ -157,20 +157,18 @@ func (m *Manifest) Append(deliveries []mail.Delivery) error {
 	return nil
 }
 
-// Lookup implements pull.Manifest.
-func (m *Manifest) Lookup(wanted mail.KeySet) (mail.KeySet, error) {
+// Keys implements pull.Manifest.
+func (m *Manifest) Keys() (mail.KeySet, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.Broken != nil {
 		return nil, m.Broken
 	}
-	var found []mail.Key
+	var keys []mail.Key
 	for _, d := range m.Lines {
-		if wanted.Contains(d.Key) {
-			found = append(found, d.Key)
-		}
+		keys = append(keys, d.Key)
 	}
-	return mail.NewKeySet(found), nil
+	return mail.NewKeySet(keys), nil
 }
 
 // Scan implements pull.Manifest.

@@ -2,6 +2,7 @@ package mailtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,6 +30,9 @@ type Server struct {
 
 	// CutAfter drops each connection after that many bodies; 0 never does.
 	CutAfter int
+
+	// CutClass is the class of the error then; empty means ClassConnect.
+	CutClass mail.Class
 
 	// NoStatus leaves the status out of the list of mailboxes.
 	NoStatus bool
@@ -244,7 +248,8 @@ func (s *serverSession) fetchOne(ctx context.Context, ref mail.Ref, r pull.Recei
 	}
 	s.bodies++
 	if s.server.CutAfter > 0 && s.bodies > s.server.CutAfter {
-		return item, nil, &mail.Error{Op: "fake fetch", Scope: mail.ScopeAccount, Retry: mail.RetryNow, Class: mail.ClassConnect, Err: io.ErrUnexpectedEOF}
+		class := cmp.Or(s.server.CutClass, mail.ClassConnect)
+		return item, nil, &mail.Error{Op: "fake fetch", Scope: mail.ScopeAccount, Retry: mail.RetryNow, Class: class, Err: io.ErrUnexpectedEOF}
 	}
 	half := len(m.Body) / 2
 	body := io.MultiReader(

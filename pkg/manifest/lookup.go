@@ -2,26 +2,23 @@ package manifest
 
 import "mailpull/pkg/mail"
 
-// Lookup reads the whole list and returns which of the wanted keys it has.
-// Every hash is checked on the way; when one does not match the error wraps
-// ErrDamaged, names the line, and nothing is returned. Memory grows with what
-// is found only.
-func (f *File) Lookup(wanted mail.KeySet) (mail.KeySet, error) {
-	var found []mail.Key
+// Keys reads the whole list and returns the key of every delivery in it. Every
+// hash is checked on the way; when one does not match the error wraps
+// ErrDamaged, names the line, and nothing is returned.
+func (f *File) Keys() (mail.KeySet, error) {
+	var keys []mail.Key
 	err := f.read(func(number int, body []byte) error {
 		key, ok := keyOf(body)
 		if !ok {
 			return &damage{number, "no key stands behind the time"}
 		}
-		if wanted.Contains(key) {
-			found = append(found, key)
-		}
+		keys = append(keys, key)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return mail.NewKeySet(found), nil
+	return mail.NewKeySet(keys), nil
 }
 
 // keyOf reads a line's key, which stands at a fixed place.

@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -11,55 +12,80 @@ import (
 // adoptGroup is how many refs one commit of known messages takes.
 const adoptGroup = 4096
 
-// adopt takes out of fresh what the archive holds under its key. What the
-// manifest lists was delivered whole, so it is committed without a look at
-// the server. What only the disk has is left in fresh, to be fetched once
-// more and compared: without the manifest's line nobody knows whether its
-// line ends were changed, and a line must not be invented.
+// adopt takes out of fresh what was delivered before.
+//
+// What the manifest lists was delivered whole, so it is committed without a
+// look at the server, also when its file is gone by now: what a mail reader
+// deletes or files elsewhere is not fetched again. The manifest is asked only
+// for a mailbox that the checkpoint does not know.
+//
+// What only the disk has, because a crash fell between rungs 4 and 6 or the
+// manifest is gone too, is left in fresh, to be fetched once more and compared:
+// without the manifest's line nobody knows whether its line ends were changed,
+// and a line must not be invented.
 func (l *lane) adopt(v *visit, fresh mail.Refs, keys mail.KeySet) (mail.Refs, error) {
+	var listed mail.KeySet
+	if _, known := l.Checkpoint.Known(v.box.Name); !known {
+		listed = l.manifestKeys()
+	}
+	if len(listed) == 0 && len(keys) == 0 {
+		return fresh, nil
+	}
+	var group []mail.Ref
 	var present []mail.Key
+	adopted := 0
 	for ref := range fresh.All {
-		if key := mail.NewKey(l.Account, ref); keys.Contains(key) {
+		key := mail.NewKey(l.Account, ref)
+		switch {
+		case listed.Contains(key):
+			adopted++
+			if group = append(group, ref); len(group) < adoptGroup {
+				continue
+			}
+			if err := l.commitGroup(&group); err != nil {
+				return fresh, err
+			}
+		case keys.Contains(key):
 			present = append(present, key)
 		}
 	}
-	if len(present) == 0 {
+	if err := l.commitGroup(&group); err != nil {
+		return fresh, err
+	}
+	if adopted+len(present) == 0 {
 		return fresh, nil
 	}
 	v.present = mail.NewKeySet(present)
-
-	listed, err := l.Manifest.Lookup(v.present)
-	if err != nil {
-		// A damaged manifest costs bandwidth, not messages.
-		l.Log.Warn("manifest could not be read, comparing with the server instead", "err", err)
-		return fresh, nil
-	}
-	if err := l.commitKnown(fresh, listed); err != nil {
-		return fresh, err
-	}
-	l.Log.Info("found in the archive", "mailbox", string(v.box.Name), "messages", len(listed),
-		"to_compare", len(v.present)-len(listed))
+	l.Log.Info("known from before", "mailbox", string(v.box.Name), "messages", adopted, "to_compare", len(present))
 	return l.Checkpoint.New(fresh), nil
 }
 
-// commitKnown records the refs whose keys are listed.
-func (l *lane) commitKnown(fresh mail.Refs, listed mail.KeySet) error {
-	var group []mail.Ref
-	for ref := range fresh.All {
-		if !listed.Contains(mail.NewKey(l.Account, ref)) {
-			continue
-		}
-		if group = append(group, ref); len(group) == adoptGroup {
-			if err := l.Checkpoint.Commit(group); err != nil {
-				return err
-			}
-			group = group[:0]
-		}
+// commitGroup commits refs that are known from before and empties the group.
+// It is where a long listing notices that the pass was cancelled.
+func (l *lane) commitGroup(group *[]mail.Ref) error {
+	if err := context.Cause(l.ctx); err != nil {
+		return err
 	}
-	if len(group) == 0 {
+	if len(*group) == 0 {
 		return nil
 	}
-	return l.Checkpoint.Commit(group)
+	err := l.Checkpoint.Commit(*group)
+	*group = (*group)[:0]
+	return err
+}
+
+// manifestKeys returns the keys that the manifest had when a lane first asked.
+// What this pass delivers is not among them, and is in the checkpoint.
+func (p *pass) manifestKeys() mail.KeySet {
+	p.askManifest.Do(func() {
+		keys, err := p.Manifest.Keys()
+		if err != nil {
+			// A damaged manifest costs bandwidth, not messages.
+			p.Log.Warn("manifest could not be read, comparing with the server instead", "err", err)
+		}
+		p.inManifest = keys
+	})
+	return p.inManifest
 }
 
 // comparePresent reads the archive's files of those deliveries whose keys are
@@ -80,11 +106,13 @@ func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail
 	differ = make(map[mail.Key]bool)
 	for v, keys := range wanted {
 		err := v.archive.Read(keys, func(key mail.Key, body io.Reader) error {
+			// A file that cannot be read is one that is not known to be the
+			// same. It stops nothing but its message.
 			h := sha256.New()
 			n, err := io.Copy(h, body)
 			d := sealed[key]
-			differ[key] = n != d.Size || [sha256.Size]byte(h.Sum(nil)) != d.SHA256
-			return err
+			differ[key] = err != nil || n != d.Size || [sha256.Size]byte(h.Sum(nil)) != d.SHA256
+			return nil
 		})
 		if err != nil {
 			return nil, err
@@ -94,16 +122,18 @@ func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail
 }
 
 // errDiffers says that a file is not what the server sends under its ref.
-var errDiffers = errors.New("the archive's file differs from what the server sends; neither was changed")
+var errDiffers = errors.New("the archive's file cannot be read or differs from what the server sends; neither was changed")
 
-// differ notes a message whose file is not what the server sends.
-func (v *visit) differ(d mail.Delivery) {
-	if v.differs != nil {
-		return
-	}
-	v.differs = &mail.Error{
+// differ notes a message whose file is not what the server sends. It is not
+// asked for again in this pass.
+func (p *pass) differ(v *visit, d mail.Delivery) {
+	err := &mail.Error{
 		Op: "pull", Mailbox: d.Item.Ref.Mailbox, UID: d.Item.Ref.UID, UIDL: d.Item.Ref.UIDL,
 		Scope: mail.ScopeMessage, Retry: mail.RetryNever, Class: mail.ClassDisk, Err: errDiffers,
 		Hint: "look at the file whose name holds " + d.Key.String() + "; move it out of the archive to have the message fetched again",
+	}
+	p.setAside(d.Item.Ref, failure{times: maxTries, first: err})
+	if v.differs == nil {
+		v.differs = err
 	}
 }

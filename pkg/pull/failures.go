@@ -16,12 +16,15 @@ const (
 	maxTimeouts = 3
 )
 
-// failures is what went wrong with single messages in this pass.
+// failures are the messages that this pass could not have.
 type failures map[mail.Ref]failure
 
+// failure says how often a message failed and with what first. One that is
+// gone from the server did not fail, and is not asked for again either.
 type failure struct {
 	times int
 	first error
+	gone  bool
 }
 
 // noteFailure counts a failure of a message.
@@ -31,11 +34,18 @@ func (p *pass) noteFailure(ref mail.Ref, err error) {
 	f := p.failures[ref]
 	if f.times++; f.first == nil {
 		f.first = err
-	}
-	p.failures[ref] = f
-	if f.times == 1 {
 		p.Log.Warn("message failed", "err", err)
 	}
+	p.failures[ref] = f
+}
+
+// setAside leaves a message out of the rest of the pass: asking again would
+// bring nothing, and a session that brings nothing must not count as one that
+// got further.
+func (p *pass) setAside(ref mail.Ref, f failure) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures[ref] = f
 }
 
 // withoutFailed leaves out the messages that failed often enough in this pass:
@@ -46,25 +56,38 @@ func (p *pass) withoutFailed(v *visit, refs mail.Refs) mail.Refs {
 	if len(p.failures) == 0 {
 		return refs
 	}
-	var skip mail.UIDSet
 	rest := refs
-	rest.UIDLs = nil
-	for ref, f := range p.failures {
-		if f.times >= maxTries && ref.UID != 0 && ref.Mailbox == refs.Mailbox && refs.UIDs.Contains(ref.UID) {
-			skip.Add(ref.UID, ref.UID)
-			v.fail(f.first)
-		}
-	}
-	rest.UIDs = refs.UIDs.Minus(skip)
+	rest.UIDs, rest.UIDLs = refs.UIDs.Minus(p.failedUIDs(v, refs)), nil
 	for _, uidl := range refs.UIDLs {
 		f := p.failures[mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UIDL: uidl}]
 		if f.times >= maxTries {
-			v.fail(f.first)
+			v.leave(f)
 			continue
 		}
 		rest.UIDLs = append(rest.UIDLs, uidl)
 	}
 	return rest
+}
+
+// failedUIDs returns those of refs that are left out. The caller holds p.mu.
+func (p *pass) failedUIDs(v *visit, refs mail.Refs) mail.UIDSet {
+	var out []mail.UIDRange
+	for ref, f := range p.failures {
+		if f.times >= maxTries && ref.UID != 0 && ref.Mailbox == refs.Mailbox && refs.UIDs.Contains(ref.UID) {
+			out = append(out, mail.UIDRange{Lo: ref.UID, Hi: ref.UID})
+			v.leave(f)
+		}
+	}
+	return mail.NewUIDSet(out)
+}
+
+// leave counts a message that the visit does not ask for.
+func (v *visit) leave(f failure) {
+	if f.gone {
+		v.gone++
+		return
+	}
+	v.fail(f.first)
 }
 
 // fail keeps the first thing that went wrong with a message of the visit.

@@ -3,6 +3,7 @@ package pull
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -20,14 +21,14 @@ var errNoValidity = errors.New("the server gives it no UIDVALIDITY, so its messa
 // what it has, and each message that the server sends again under a new ref is
 // matched by its hash: never a second copy, never a stop.
 func (l *lane) identify(listing mail.Refs) error {
-	if len(listing.UIDs) > 0 && listing.Validity == 0 {
+	known, ok := l.Checkpoint.Known(listing.Mailbox)
+	if listing.Validity == 0 && (len(listing.UIDs) > 0 || known.Validity != 0) {
 		return &mail.Error{
 			Op: "pull", Mailbox: listing.Mailbox, Scope: mail.ScopeMailbox, Retry: mail.RetryNever,
 			Class: mail.ClassServer, Err: errNoValidity,
 			Hint: "pull this account over POP3, if the server offers it",
 		}
 	}
-	known, ok := l.Checkpoint.Known(listing.Mailbox)
 	switch {
 	case !ok || known.Seen == 0 && known.Validity == listing.Validity:
 		return nil
@@ -107,16 +108,27 @@ func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
 		return nil
 	}
 	return v.archive.Read(unknown, func(key mail.Key, file io.Reader) error {
-		return v.former.read(key, file)
+		if err := v.former.read(key, file); err != nil {
+			l.Log.Warn("a file of the archive could not be read", "mailbox", string(v.box.Name), "key", key.String(), "err", err)
+		}
+		return context.Cause(l.ctx)
 	})
 }
 
 // unlisted returns those keys of the archive that belong to no ref of the
-// listing.
+// listing. Its memory is bounded by the archive, whatever a server lists.
 func (l *lane) unlisted(v *visit, keys mail.KeySet) mail.KeySet {
+	if len(keys) == 0 {
+		return nil
+	}
 	var current []mail.Key
 	for ref := range v.listing.All {
-		current = append(current, mail.NewKey(l.Account, ref))
+		if key := mail.NewKey(l.Account, ref); keys.Contains(key) {
+			current = append(current, key)
+		}
+		if l.ctx.Err() != nil {
+			break // the pass ends at the next step
+		}
 	}
 	listed := mail.NewKeySet(current)
 	return slices.DeleteFunc(slices.Clone(keys), listed.Contains)

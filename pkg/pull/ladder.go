@@ -44,11 +44,23 @@ func (p *pass) climbAll() {
 	for l := range p.loads {
 		if p.broken() != nil {
 			l.batch.Abort()
-		} else if err := p.climb(l); err != nil {
+		} else if err := p.guardedClimb(l); err != nil {
 			p.breakDisk(err)
 		}
 		close(l.done)
 	}
+}
+
+// guardedClimb turns a panic on the ladder into the end of the pass. Nothing
+// is done with the load any more: it is as if the process had been killed on
+// that rung, and the next pass finds what is in place.
+func (p *pass) guardedClimb(l *load) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = Recovered(v, p.Log)
+		}
+	}()
+	return p.climb(l)
 }
 
 // climb takes one load up the ladder, from rung 3 to rung 6. It has no
@@ -107,7 +119,7 @@ func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]ma
 		d.Item, d.Key = s.item, s.key
 		if s.visit.present.Contains(s.key) {
 			if differ[s.key] {
-				s.visit.differ(d)
+				p.differ(s.visit, d)
 				continue
 			}
 		} else if key, ok := s.visit.former.take(d); ok {
@@ -158,7 +170,11 @@ func (p *pass) finish(v *visit) {
 	}
 	r := p.outcome(v.box, err)
 	if r.Complete() {
-		if err := p.Checkpoint.Complete(v.box.Name, v.status, v.listing.Len()); err != nil {
+		// A message that was gone may only have been refused: if it is still
+		// there, the next status counts more than this one and is looked into.
+		status := v.status
+		status.Messages = max(0, status.Messages-v.gone)
+		if err := p.Checkpoint.Complete(v.box.Name, status, v.listing.Len()); err != nil {
 			p.breakDisk(err)
 		}
 	}

@@ -103,15 +103,20 @@ func (l *lane) run() error {
 			return err
 		case mail.ErrorScope(err) != mail.ScopeAccount:
 			barren = 0
+			l.commit()
 			l.record(l.outcome(box, err))
 			continue
 		}
 
 		l.close()
+		l.commit()
+		if asksToWait(err) {
+			l.giveBack(box)
+			return err
+		}
 		if l.gotFurther(err) {
 			barren = 0
 			l.Log.Info("connection lost, opening it again", "mailbox", string(box.Name), "err", err)
-			l.commit()
 			l.giveBack(box)
 			continue
 		}
@@ -122,6 +127,16 @@ func (l *lane) run() error {
 		l.record(l.outcome(box, err))
 	}
 	return nil
+}
+
+// asksToWait reports whether another sign-in now would do harm: the server is
+// busy, counts our bytes, or refuses us.
+func asksToWait(err error) bool {
+	switch mail.ErrorClass(err) {
+	case mail.ClassThrottled, mail.ClassQuota, mail.ClassAuth:
+		return true
+	}
+	return false
 }
 
 // gotFurther reports whether the next session may do better than the last,
@@ -202,7 +217,7 @@ func (l *lane) prepare(v *visit, fresh mail.Refs) (mail.Refs, error) {
 	}
 	v.archive = archive
 	keys, err := archive.Keys()
-	if err != nil || len(keys) == 0 {
+	if err != nil {
 		return fresh, err
 	}
 	if fresh, err = l.adopt(v, fresh, keys); err != nil {
@@ -239,6 +254,7 @@ func (l *lane) Settle(item mail.Item, outcome error) error {
 		return nil
 	case errors.Is(outcome, mail.ErrGone):
 		l.visit.gone++
+		l.setAside(item.Ref, failure{times: maxTries, gone: true})
 	default:
 		l.visit.failed++
 		l.visit.fail(outcome)

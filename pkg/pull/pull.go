@@ -70,6 +70,11 @@ type Result struct {
 // until then is committed.
 var ErrInterrupted = errors.New("interrupted")
 
+// Interrupted returns the error of a pass that was cancelled.
+func Interrupted() error {
+	return &mail.Error{Op: "pull", Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: ErrInterrupted}
+}
+
 // Run makes one pass over an account. It returns when everything that was
 // read whole is durable and committed, also when ctx is cancelled or the
 // server goes away; the result says what is missing.
@@ -88,7 +93,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 		p.climbAll()
 	}()
 
-	err := p.pullAll()
+	err := p.guardedPullAll()
 	close(p.loads)
 	<-ladderDone
 
@@ -109,6 +114,9 @@ type pass struct {
 	// beside the batch that is being flushed each lane has one in hand and no
 	// more, and a lane whose batch is full waits for the disk.
 	loads chan *load
+
+	askManifest sync.Once
+	inManifest  mail.KeySet // written by askManifest
 
 	mu        sync.Mutex // guards what is below
 	queue     []mail.Mailbox
@@ -144,6 +152,17 @@ func newPass(ctx context.Context, o Options) *pass {
 		delivered: make(map[mail.MailboxName]int),
 		failures:  make(failures),
 	}
+}
+
+// guardedPullAll turns a panic of a library outside the lanes into an error of
+// the account.
+func (p *pass) guardedPullAll() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = Recovered(v, p.Log)
+		}
+	}()
+	return p.pullAll()
 }
 
 // pullAll lists the mailboxes and lets the lanes pull them. It returns the
@@ -296,10 +315,24 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 // countLeft records the mailboxes that the pass did not get to, or not to the
 // end of.
 func (p *pass) countLeft(err error) {
-	for _, box := range p.queue {
+	if err == nil {
+		err = p.broken()
+	}
+	left := p.queue
+	p.queue = nil
+	recorded := make(map[mail.MailboxName]bool)
+	for _, m := range p.result.Mailboxes {
+		recorded[m.Mailbox] = true
+	}
+	for _, box := range left {
+		recorded[box.Name] = true
 		p.record(p.outcome(box, err))
 	}
-	p.queue = nil
+	for name, v := range p.visits { // what a broken ladder did not finish
+		if !recorded[name] {
+			p.record(p.outcome(v.box, err))
+		}
+	}
 }
 
 // verdict chooses the one error that tells the pass's story: the disk's
@@ -312,7 +345,7 @@ func (p *pass) verdict(ctx context.Context, err error) error {
 	case p.disk != nil:
 		return p.disk
 	case ctx.Err() != nil:
-		return &mail.Error{Op: "pull", Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: ErrInterrupted}
+		return Interrupted()
 	case err != nil:
 		return err
 	}

@@ -200,6 +200,20 @@ func TestDeletedCheckpointBringsNothingTwice(t *testing.T) {
 	w.check(t, "INBOX")
 }
 
+// What a mail reader deleted or filed elsewhere does not come again, because
+// the manifest has it.
+func TestDeletedCheckpointRemembersWhatReadersDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(10)...))
+	w.mustComplete(t)
+	w.checkpoint = mailtest.NewCheckpoint()
+	w.store.Change("INBOX", func(files map[mail.Key]mailtest.StoredMessage) { clear(files) })
+	w.server.Box("INBOX").Add("new one")
+	if r := w.mustComplete(t); r.New != 1 || w.server.Fetched != 11 {
+		t.Errorf("got %d new and %d bodies, want one of each", r.New, w.server.Fetched)
+	}
+}
+
 // With the manifest gone as well, nobody knows the hashes: the messages are
 // read once more, compared, listed, and not stored again.
 func TestDeletedStateIsComparedWithTheServer(t *testing.T) {
@@ -287,6 +301,78 @@ func TestDeadlyMessagesStopOnlyThemselves(t *testing.T) {
 	}
 	w.mustComplete(t)
 	w.check(t, "INBOX")
+}
+
+// A message that the server once said was gone, and still has, is found by the
+// next pass although nothing else changed.
+func TestGoneIsNotBelievedForEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(3)...))
+	b := w.server.Box("INBOX")
+	b.Messages[1].Outcome = mail.ErrGone
+	r := w.mustComplete(t)
+	if m := r.Mailboxes[0]; m.Archived != 2 || m.Gone != 1 {
+		t.Fatalf("got %+v", m)
+	}
+	b.Messages[1].Outcome = nil
+	if r := w.mustComplete(t); r.New != 1 {
+		t.Errorf("got %d new, want the message that was not gone", r.New)
+	}
+	w.check(t, "INBOX")
+}
+
+// Neither a file that differs nor a message that is gone lets a pass go round
+// for ever when a message behind it ends each session.
+func TestPassEndsWhateverStandsInFrontOfADeadlyMessage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(8)...))
+	w.mustComplete(t)
+	w.checkpoint, w.manifest = mailtest.NewCheckpoint(), &mailtest.Manifest{}
+	w.store.Change("INBOX", func(files map[mail.Key]mailtest.StoredMessage) {
+		files[mail.NewKey("work", mail.Ref{Mailbox: "INBOX", Validity: 7, UID: 1})] = mailtest.StoredMessage{Body: "rotten"}
+	})
+	b := w.server.Box("INBOX")
+	b.Messages[1].Outcome = mail.ErrGone
+	b.Messages[7].Deadly = true
+	w.server.Opened = 0
+	if _, err := w.run(t.Context(), nil); err == nil {
+		t.Fatal("no error")
+	}
+	if w.server.Opened > 6 {
+		t.Errorf("%d sessions were opened", w.server.Opened)
+	}
+}
+
+// A server that asks to wait is not signed in to again at once.
+func TestThrottledSessionIsNotReopened(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(20)...))
+	w.server.CutAfter, w.server.CutClass = 4, mail.ClassThrottled
+	r, err := w.run(t.Context(), nil)
+	if mail.ErrorClass(err) != mail.ClassThrottled || w.server.Opened != 1 {
+		t.Errorf("got %v after %d sessions", err, w.server.Opened)
+	}
+	if r.New != 3 {
+		t.Errorf("got %d new, want what was settled before", r.New)
+	}
+}
+
+// An empty answer without UIDVALIDITY does not make a mailbox forget.
+func TestEmptyAnswerForgetsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", "a", "b"))
+	w.mustComplete(t)
+	b := w.server.Box("INBOX")
+	kept, validity := b.Messages, b.Validity
+	b.Messages, b.Validity = nil, 0
+	if _, err := w.run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "UIDVALIDITY") {
+		t.Fatalf("got %v", err)
+	}
+	b.Messages, b.Validity = kept, validity
+	w.store.Change("INBOX", func(files map[mail.Key]mailtest.StoredMessage) { clear(files) })
+	if r := w.mustComplete(t); r.New != 0 {
+		t.Errorf("got %d new: what a reader deleted came again", r.New)
+	}
 }
 
 // A mailbox of nothing else is given up after a bounded number of sessions.

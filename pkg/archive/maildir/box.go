@@ -105,10 +105,12 @@ func (b *Box) Read(wanted map[mail.Key]mail.Form, fn func(key mail.Key, body io.
 				missed = true
 				continue
 			case err != nil:
-				return b.folder.store.boxError("read", b.name, err)
+				err = fn(p.key, unreadable{err})
+			default:
+				err = readOne(file, form, p.key, fn)
 			}
 			delete(left, p.key)
-			if err := readOne(file, form, p.key, fn); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -118,6 +120,11 @@ func (b *Box) Read(wanted map[mail.Key]mail.Form, fn func(key mail.Key, body io.
 	}
 	return nil
 }
+
+// unreadable is a file that cannot be opened.
+type unreadable struct{ err error }
+
+func (u unreadable) Read([]byte) (int, error) { return 0, u.err }
 
 // readOne hands one file to fn, as the bytes of the wire.
 func readOne(file durable.File, form mail.Form, key mail.Key, fn func(mail.Key, io.Reader) error) error {

@@ -9,7 +9,7 @@ import (
 )
 
 // errDevices says why no message can ever get its name.
-var errDevices = errors.New("tmp/, new/ and cur/ are on different file systems")
+var errDevices = errors.New("tmp/, new/ and cur/ are not all on the file system of the account's folder")
 
 // boxError is the error of a mailbox's folder. It spoils this mailbox only
 // unless it is one that every other folder would meet too.

@@ -52,7 +52,9 @@ func (f *folder) prepare() error {
 		return err
 	}
 	defer f.release()
-	if !durable.SameDevice(d.tmp, d.new) || !durable.SameDevice(d.tmp, d.cur) {
+	// The flush of rung 3 is that of the account's file system.
+	account := f.store.opts.Dir
+	if !durable.SameDevice(d.tmp, account) || !durable.SameDevice(d.new, account) || !durable.SameDevice(d.cur, account) {
 		return fmt.Errorf("%s: %w", d.tmp.Path(), errDevices)
 	}
 	return f.sweep(d.tmp)

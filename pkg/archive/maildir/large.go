@@ -73,7 +73,7 @@ func (l *large) stream(buf []byte, body io.Reader) error {
 			}
 		}
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF: // and nothing that wraps it: a torn body may
 			return l.finish()
 		case err != nil:
 			return err

@@ -1,7 +1,6 @@
 package maildir
 
 import (
-	"errors"
 	"io"
 	"math/bits"
 	"sync"
@@ -66,7 +65,7 @@ func (b *buffers) read(body io.Reader, limit int) (buf []byte, whole bool, err e
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		switch {
-		case errors.Is(err, io.EOF):
+		case err == io.EOF: // and nothing that wraps it: a torn body may
 			return buf, true, nil
 		case err != nil:
 			return buf, false, err

@@ -45,7 +45,11 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exec.CommandContext(t.Context(), path, args...)
+	cmd := exec.CommandContext(t.Context(), path, args...)
+	// Under -race every process sleeps for a second before it ends, so that
+	// other threads can still report; here that is a minute or more in all.
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	return cmd
 }
 
 // mustRun makes a run that has to succeed and, as under cron, say nothing.

@@ -29,11 +29,12 @@ var house = map[string][]string{
 	"pkg/source/imap":     {"pkg/wire", "pkg/signin", "pkg/mail", "pkg/secret"},
 	"pkg/source/pop3":     {"pkg/wire", "pkg/signin", "pkg/mail", "pkg/secret"},
 	"pkg/archive/maildir": {"pkg/durable", "pkg/mail"},
-	"pkg/checkpoint":      {"pkg/durable", "pkg/mail"},
-	"pkg/manifest":        {"pkg/durable", "pkg/mail"},
+	"pkg/checkpoint":      {"pkg/record", "pkg/durable", "pkg/mail"},
+	"pkg/manifest":        {"pkg/record", "pkg/durable", "pkg/mail"},
 
 	"pkg/wire":    {"pkg/signin", "pkg/mail", "pkg/secret"},
 	"pkg/signin":  {"pkg/mail", "pkg/secret"},
+	"pkg/record":  {"pkg/durable", "pkg/mail"},
 	"pkg/durable": {},
 
 	"pkg/mail":   {},

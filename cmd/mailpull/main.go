@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -58,8 +59,8 @@ type app struct {
 	verbose    int
 	logFormat  string
 
-	// signal is the one that ended the run, or 0.
-	signal syscall.Signal
+	// signal is the number of the one that ended the run, or 0.
+	signal atomic.Int32
 }
 
 // signals returns a context that ends with the first SIGINT or SIGTERM. The
@@ -73,7 +74,8 @@ func (a *app) signals() (context.Context, func()) {
 		select {
 		case s := <-ch:
 			signal.Stop(ch)
-			a.signal, _ = s.(syscall.Signal)
+			number, _ := s.(syscall.Signal)
+			a.signal.Store(int32(number))
 			cancel()
 		case <-done:
 		}

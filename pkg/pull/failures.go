@@ -34,7 +34,7 @@ func (p *pass) noteFailure(ref mail.Ref, err error) {
 	f := p.failures[ref]
 	if f.times++; f.first == nil {
 		f.first = err
-		p.Log.Warn("message failed", "err", err)
+		p.Log.Info("message failed", "err", err)
 	}
 	p.failures[ref] = f
 }

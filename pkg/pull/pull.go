@@ -349,7 +349,14 @@ func (p *pass) verdict(ctx context.Context, err error) error {
 	case err != nil:
 		return err
 	}
+	missing := 0
 	for _, m := range p.result.Mailboxes {
+		missing += m.Missing
+	}
+	for _, m := range p.result.Mailboxes {
+		if m.Err != nil && missing > 1 {
+			return fmt.Errorf("%w; %d messages are missing in all", m.Err, missing)
+		}
 		if m.Err != nil {
 			return m.Err
 		}

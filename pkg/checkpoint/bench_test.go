@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -15,7 +16,8 @@ import (
 func BenchmarkCommit(b *testing.B) {
 	for _, step := range []mail.UID{1, 2} {
 		b.Run(fmt.Sprintf("every=%d", step), func(b *testing.B) {
-			f := mustOpen(b, newMemDisk())
+			d := newDisk()
+			f := mustOpen(b, d)
 			var set mail.UIDSet
 			for uid := mail.UID(1); uid <= 1_000_000; uid += step {
 				set.Add(uid, uid)
@@ -31,7 +33,7 @@ func BenchmarkCommit(b *testing.B) {
 					uids[i] = next
 				}
 				check(b, f.Commit(uidRefs("INBOX", 7, uids...)))
-				f.file.(*memHandle).f.data = nil // the disk is not what is measured
+				d.Put(fileName, nil) // the disk is not what is measured
 			}
 		})
 	}
@@ -64,14 +66,13 @@ func BenchmarkOpen(b *testing.B) {
 		{"uidls=100000", fillUIDLs},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			d := newMemDisk()
+			d := newDisk()
 			c.fill(b, mustOpen(b, d))
-			data := d.names[fileName].data
+			data := d.Bytes(fileName)
 			b.SetBytes(int64(len(data)))
 			b.ReportAllocs()
 			for b.Loop() {
-				handle := &memHandle{d, &memFile{data: data}}
-				if _, _, err := load(handle, int64(len(data))); err != nil {
+				if _, _, err := load(bytes.NewReader(data), int64(len(data))); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -105,9 +106,9 @@ func fillUIDLs(t testing.TB, f *File) {
 // TestUIDLMemory bounds what 100,000 UIDLs of 30 bytes cost while the file is
 // open. It is not parallel: it reads the heap's size.
 func TestUIDLMemory(t *testing.T) {
-	d := newMemDisk()
+	d := newDisk()
 	fillUIDLs(t, mustOpen(t, d))
-	data := d.names[fileName].data
+	data := d.Bytes(fileName)
 	heap := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -115,7 +116,7 @@ func TestUIDLMemory(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	s, _, err := load(&memHandle{d, &memFile{data: data}}, int64(len(data)))
+	s, _, err := load(bytes.NewReader(data), int64(len(data)))
 	check(t, err)
 	const limit = 10 << 20
 	if used := int64(heap() - before); used > limit {

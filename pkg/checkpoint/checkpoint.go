@@ -11,6 +11,7 @@ import (
 
 	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/record"
 )
 
 const (
@@ -164,13 +165,10 @@ func (f *File) read(size int64) (edited bool, err error) {
 
 // check refuses the header of another account's file.
 func (h header) check(found header) error {
-	if found.account != h.account {
-		return &mismatch{whatAccount, found.account, h.account}
+	if err := record.CheckAccount(found.account, h.account); err != nil {
+		return err
 	}
-	if found.source != h.source {
-		return &mismatch{whatSource, found.source, h.source}
-	}
-	return nil
+	return record.CheckSource(found.source, h.source)
 }
 
 // mayReplace reports whether a file of another source says so little that it
@@ -315,7 +313,7 @@ func (f *File) EndPass(pass mail.Pass) error {
 	if f.err != nil {
 		return f.err
 	}
-	if err := f.write([]record{passRecord{bounded(pass)}}); err != nil {
+	if err := f.write([]change{passRecord{bounded(pass)}}); err != nil {
 		return err
 	}
 	if err := f.foldIfDue(); err != nil {
@@ -357,7 +355,7 @@ func (f *File) path() string { return filepath.Join(f.dir.Path(), fileName) }
 func (f *File) refuse(name mail.MailboxName, format string, args ...any) error {
 	return &mail.Error{
 		Op:      fmt.Sprintf("checkpoint %q: commit", f.head.account),
-		Mailbox: mail.MailboxName(clip(string(name))),
+		Mailbox: mail.MailboxName(record.Clip(string(name))),
 		Scope:   mail.ScopeMailbox,
 		Class:   mail.ClassLocal,
 		Err:     fmt.Errorf(format, args...),

@@ -15,6 +15,7 @@ import (
 
 	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 	"mailpull/pkg/pull"
 )
 
@@ -25,6 +26,9 @@ var _ pull.Checkpoint = (*File)(nil)
 func options(dir durable.Dir) Options {
 	return Options{Dir: dir, Account: "work", Source: "imap"}
 }
+
+// newDisk is an empty state directory.
+func newDisk() *mailtest.MemDisk { return mailtest.NewMemDisk("/state/work") }
 
 func mustOpen(t testing.TB, dir durable.Dir) *File {
 	t.Helper()
@@ -123,24 +127,24 @@ func live(t testing.TB, f *File) (states []string) {
 // after each group.
 func livedFile(t testing.TB) (data []byte, states []string) {
 	t.Helper()
-	d := newMemDisk()
+	d := newDisk()
 	states = live(t, mustOpen(t, d))
-	return d.names[fileName].data, states
+	return d.Bytes(fileName), states
 }
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newMemDisk()
+		d := newDisk()
 		f := mustOpen(t, d)
 		live(t, f)
 		for _, uidl := range []mail.UIDL{"# not a comment", " leading space", "\x00\r\n\"\\"} {
 			check(t, f.Commit([]mail.Ref{{Mailbox: "pop", UIDL: uidl}}))
 			time.Sleep(time.Hour) // the bubble's clock, not the wall's
 		}
-		appended := d.names[fileName].data
+		appended := d.Bytes(fileName)
 		check(t, f.fold())
-		folded := d.names[fileName].data
+		folded := d.Bytes(fileName)
 		golden(t, "appended.golden", appended)
 		golden(t, "folded.golden", folded)
 		if got, want := dump(mustOpen(t, d).state), dump(f.state); got != want {
@@ -183,7 +187,7 @@ func TestReopen(t *testing.T) {
 
 func TestKnown(t *testing.T) {
 	t.Parallel()
-	f := mustOpen(t, newMemDisk())
+	f := mustOpen(t, newDisk())
 	if _, ok := f.Known("INBOX"); ok {
 		t.Error("an empty checkpoint knows a mailbox")
 	}
@@ -217,7 +221,7 @@ func TestKnown(t *testing.T) {
 
 func TestMatchingSurvives(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	check(t, f.Commit(uidlRefs("a", "b")))
 	check(t, f.Reset(mail.Inbox, 0)) // POP3: the same UIDVALIDITY, none
@@ -234,11 +238,11 @@ func TestMatchingSurvives(t *testing.T) {
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	check(t, f.Commit(uidRefs("INBOX", 7, 1, 2, 5)))
 	check(t, f.Commit([]mail.Ref{{Mailbox: "pop", UIDL: "b"}, {Mailbox: "pop", UIDL: "b"}}))
-	if n := strings.Count(string(d.names[fileName].data), "\nuidl "); n != 1 {
+	if n := strings.Count(string(d.Bytes(fileName)), "\nuidl "); n != 1 {
 		t.Errorf("a UIDL committed twice has %d lines", n)
 	}
 	for _, c := range []struct {
@@ -263,10 +267,10 @@ func TestNew(t *testing.T) {
 
 func TestCommitRefuses(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	check(t, f.Commit(uidRefs("INBOX", 7, 1)))
-	before := string(d.names[fileName].data)
+	before := string(d.Bytes(fileName))
 	long := strings.Repeat("x", maxName+1)
 	for _, ref := range []mail.Ref{
 		{Mailbox: "INBOX", Validity: 7},
@@ -283,11 +287,11 @@ func TestCommitRefuses(t *testing.T) {
 			t.Errorf("an error of %d bytes", len(err.Error()))
 		}
 	}
-	if got := string(d.names[fileName].data); got != before {
+	if got := string(d.Bytes(fileName)); got != before {
 		t.Errorf("a refused commit wrote %q", got[len(before):])
 	}
 	check(t, f.Commit(uidRefs("INBOX", 7, 1)))
-	if got := string(d.names[fileName].data); got != before {
+	if got := string(d.Bytes(fileName)); got != before {
 		t.Error("committing a seen ref wrote something")
 	}
 	longest := mail.MailboxName(strings.Repeat("\x00", maxName))
@@ -300,7 +304,7 @@ func TestCommitRefuses(t *testing.T) {
 func TestFirstSeen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newMemDisk()
+		d := newDisk()
 		f := mustOpen(t, d)
 		want := time.Now().Truncate(time.Second)
 		check(t, f.Commit(uidlRefs("a")))
@@ -317,18 +321,18 @@ func TestFirstSeen(t *testing.T) {
 
 func TestSummary(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	if _, err := Read(d, "work"); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("no checkpoint: %v", err)
 	}
 	live(t, mustOpen(t, d))
-	d.names[fileName].data = append(d.names[fileName].data, "seen 1 1:5"...)
-	before, writes := string(d.names[fileName].data), len(d.log)
+	d.Put(fileName, append(d.Bytes(fileName), "seen 1 1:5"...))
+	before, steps := string(d.Bytes(fileName)), &mailtest.Steps{}
 
-	s, err := Read(d, "work")
+	s, err := Read(mailtest.Disk(d, steps), "work")
 	check(t, err)
-	if got := d.log[writes:]; string(d.names[fileName].data) != before || len(got) != 1 || got[0] != "open" {
-		t.Errorf("reading did %v", got)
+	if string(d.Bytes(fileName)) != before || steps.Count() != 2 || steps.Name(1) != "open" || steps.Name(2) != "close" {
+		t.Errorf("reading did %d things: %s, %s", steps.Count(), steps.Name(1), steps.Name(2))
 	}
 	if s.Account != "work" || s.Source != "imap" || len(s.Mailboxes) != 2 {
 		t.Fatalf("got %+v", s)
@@ -351,7 +355,7 @@ func TestSummary(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	t.Parallel()
-	f := mustOpen(t, newMemDisk())
+	f := mustOpen(t, newDisk())
 	check(t, f.Close())
 	check(t, f.Close())
 	if err := f.Commit(uidRefs("INBOX", 7, 1)); !errors.Is(err, errClosed) {
@@ -364,7 +368,7 @@ func TestClosed(t *testing.T) {
 
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	var wg sync.WaitGroup
 	for i := range 4 {

@@ -9,16 +9,18 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
+	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 )
 
 // diskWith is a disk whose checkpoint holds data, all of it flushed.
-func diskWith(data []byte) *memDisk {
-	d := newMemDisk()
-	d.names[fileName] = &memFile{data: slices.Clone(data), synced: slices.Clone(data)}
-	d.durable[fileName] = d.names[fileName]
+func diskWith(data []byte) *mailtest.MemDisk {
+	d := newDisk()
+	d.Put(fileName, data)
 	return d
 }
 
@@ -58,7 +60,7 @@ func wholeGroups(data []byte) (n int) {
 }
 
 // goesOn checks that what is committed after a recovery is found again.
-func goesOn(t *testing.T, f *File, d *memDisk) {
+func goesOn(t *testing.T, f *File, d *mailtest.MemDisk) {
 	t.Helper()
 	check(t, f.Commit(uidRefs("after", 1, 77)))
 	again := mustOpen(t, d)
@@ -102,10 +104,10 @@ func TestEveryBitFlip(t *testing.T) {
 	}
 }
 
-// run opens the disk and lives on it until a call fails. It returns what the
+// run opens the directory and lives in it until a call fails. It returns what the
 // checkpoint said when a call last returned nil.
-func run(d *memDisk) (acked string, started bool) {
-	f, err := Open(options(d))
+func run(dir durable.Dir) (acked string, started bool) {
+	f, err := Open(options(dir))
 	if err != nil {
 		return "", false
 	}
@@ -124,20 +126,19 @@ func run(d *memDisk) (acked string, started bool) {
 
 func TestKillAtEveryOperation(t *testing.T) {
 	t.Parallel()
-	clean := newMemDisk()
-	live(t, mustOpen(t, clean))
+	clean := &mailtest.Steps{}
+	live(t, mustOpen(t, mailtest.Disk(newDisk(), clean)))
 	_, states := livedFile(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for op := 1; op <= clean.ops; op++ {
-		d := newMemDisk()
-		d.failAt, d.dead = op, true
-		acked, started := run(d)
-		after := []*memDisk{d.revived()}
+	for op := 1; op <= clean.Count(); op++ {
+		d := newDisk()
+		acked, started := run(mailtest.Disk(d, mailtest.StopAt(op, mailtest.ErrKilled)))
+		after := []*mailtest.MemDisk{d.Clone()}
 		for range 60 {
-			after = append(after, d.cut(rnd))
+			after = append(after, d.PowerCut(rnd))
 		}
 		for i, next := range after {
-			where := fmt.Sprintf("killed at %d (%s), disk %d", op, clean.log[op-1], i)
+			where := fmt.Sprintf("killed at %d (%s), disk %d", op, clean.Name(op), i)
 			f, err := Open(options(next))
 			if err != nil {
 				t.Fatalf("%s: %v", where, err)
@@ -145,7 +146,7 @@ func TestKillAtEveryOperation(t *testing.T) {
 			atLeast(t, where, states, dump(f.state), acked, started)
 			goesOn(t, f, next)
 			for range 8 {
-				if got := dump(mustOpen(t, next.cut(rnd)).state); got != dump(f.state) {
+				if got := dump(mustOpen(t, next.PowerCut(rnd)).state); got != dump(f.state) {
 					t.Fatalf("%s, power cut after the next commit: got\n%s\nwant\n%s", where, got, dump(f.state))
 				}
 			}
@@ -173,25 +174,24 @@ func TestFoldKilled(t *testing.T) {
 	edited := slices.Clone(data)
 	copy(edited[len(edited)-1-sumLen:], byHand) // Open folds a file edited by hand
 	rnd := rand.New(rand.NewPCG(3, 4))
-	clean := diskWith(edited)
-	mustOpen(t, clean)
-	if bytes.Contains(clean.names[fileName].data, []byte(byHand)) {
+	folded, clean := diskWith(edited), &mailtest.Steps{}
+	mustOpen(t, mailtest.Disk(folded, clean))
+	if bytes.Contains(folded.Bytes(fileName), []byte(byHand)) {
 		t.Fatal("the file was not folded")
 	}
-	for op := 1; op <= clean.ops; op++ {
-		for _, dead := range []bool{true, false} {
+	for op := 1; op <= clean.Count(); op++ {
+		for _, steps := range []*mailtest.Steps{mailtest.StopAt(op, mailtest.ErrKilled), mailtest.FailAt(op, syscall.EIO)} {
 			d := diskWith(edited)
-			d.failAt, d.dead = op, dead
-			_, err := Open(options(d))
-			if err == nil && clean.log[op-1] != "append" {
-				t.Errorf("operation %d (%s) failed and Open did not", op, clean.log[op-1])
+			_, err := Open(options(mailtest.Disk(d, steps)))
+			if err == nil && !closesUnwritten(clean, op) {
+				t.Errorf("operation %d (%s) failed and Open did not", op, clean.Name(op))
 			}
-			for _, next := range []*memDisk{d.revived(), d.cut(rnd), d.cut(rnd), d.cut(rnd)} {
+			for _, next := range []*mailtest.MemDisk{d.Clone(), d.PowerCut(rnd), d.PowerCut(rnd), d.PowerCut(rnd)} {
 				f := mustOpen(t, next)
 				if got := dump(f.state); got != want {
-					t.Fatalf("operation %d (%s): got\n%s\nwant\n%s", op, clean.log[op-1], got, want)
+					t.Fatalf("operation %d (%s): got\n%s\nwant\n%s", op, clean.Name(op), got, want)
 				}
-				if next.names[tempName] != nil {
+				if next.Bytes(tempName) != nil {
 					t.Fatalf("operation %d: the temporary file is still there", op)
 				}
 				goesOn(t, f, next)
@@ -200,36 +200,45 @@ func TestFoldKilled(t *testing.T) {
 	}
 }
 
+// closesUnwritten reports whether the operation closes a file to which nothing
+// was written, which loses nothing when it fails.
+func closesUnwritten(s *mailtest.Steps, op int) bool {
+	return s.Name(op) == "close" && s.Name(op-1) != "fdatasync"
+}
+
 // TestDeadAfterError fails each operation once; the disk is fine afterwards.
 func TestDeadAfterError(t *testing.T) {
 	t.Parallel()
-	clean := newMemDisk()
-	mustOpen(t, clean)
-	opened := clean.ops
+	clean := &mailtest.Steps{}
+	mustOpen(t, mailtest.Disk(newDisk(), clean))
+	opened := clean.Count()
 	for op := opened + 1; op <= opened+2; op++ { // the write and the flush
-		d := newMemDisk()
-		d.failAt = op
-		f := mustOpen(t, d)
+		d, steps := newDisk(), mailtest.FailAt(op, syscall.EIO)
+		f := mustOpen(t, mailtest.Disk(d, steps))
+		flushed := d.Bytes(fileName)
 		err := f.Commit(uidRefs("INBOX", 7, 1))
-		if !errors.Is(err, errIO) || mail.ErrorClass(err) != mail.ClassDisk {
-			t.Fatalf("Commit: %v, want %v", err, errIO)
+		if !errors.Is(err, syscall.EIO) || mail.ErrorClass(err) != mail.ClassDisk {
+			t.Fatalf("Commit: %v, want %v", err, syscall.EIO)
 		}
-		before := len(d.log)
+		before := steps.Count()
 		for what, again := range map[string]error{
 			"Commit":   f.Commit(uidRefs("INBOX", 7, 1)),
 			"Complete": f.Complete("INBOX", mail.Status{Validity: 7}, 1),
 			"Reset":    f.Reset("INBOX", 8),
 			"EndPass":  f.EndPass(mail.Pass{}),
 		} {
-			if !errors.Is(again, errIO) {
+			if !errors.Is(again, syscall.EIO) {
 				t.Errorf("%s after an error: %v", what, again)
 			}
 		}
-		if got := d.log[before:]; len(got) > 0 {
-			t.Errorf("a dead file did %v", got)
+		if steps.Count() > before {
+			t.Errorf("a dead file did %s", steps.Name(before+1))
 		}
 		if known, _ := f.Known("INBOX"); known.Seen != 0 {
 			t.Errorf("a dead file claims %d messages", known.Seen)
+		}
+		if !bytes.Equal(d.Bytes(fileName), flushed) {
+			t.Errorf("the file holds\n%s\nwant\n%s", d.Bytes(fileName), flushed)
 		}
 		// The kernel shows what it could not write until the power is cut.
 		if known, _ := mustOpen(t, d).Known("INBOX"); known.Seen != 0 {
@@ -240,7 +249,7 @@ func TestDeadAfterError(t *testing.T) {
 
 func TestFoldWhenDue(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	largest, folds := int64(0), 0
 	for n := range mail.UID(20_000) {
@@ -265,18 +274,22 @@ func TestFoldWhenDue(t *testing.T) {
 // TestFullDisk cannot fold, and goes on with the old file.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	for _, failing := range []string{"create", "write", "sync"} {
-		d := newMemDisk()
-		f := mustOpen(t, d)
+	trial := &mailtest.Steps{} // tells which operation it is
+	f := mustOpen(t, mailtest.Disk(newDisk(), trial))
+	grow(t, f)
+	grown := trial.Count()
+	check(t, f.EndPass(pass(1, true, "")))
+	fold := opAfter(trial, grown, "create")
+	for _, failing := range []string{"create", "write", "fdatasync"} {
+		op := opAfter(trial, fold-1, failing)
+		d, steps := newDisk(), mailtest.FailAt(op, syscall.ENOSPC)
+		f := mustOpen(t, mailtest.Disk(d, steps))
 		grow(t, f)
-		trial := d.revived() // tells which operation it is
-		check(t, mustOpen(t, trial).Close())
-		d.failAt = d.ops + 2 + opAfter(trial.log, "create", failing)
 		check(t, f.EndPass(pass(1, true, "")))
-		if len(d.log) < d.failAt || d.log[d.failAt-1] != failing {
-			t.Fatalf("not %s failed: %v", failing, d.log[d.failAt-3:])
+		if steps.Name(op) != failing {
+			t.Fatalf("not %s failed: %s", failing, steps.Name(op))
 		}
-		if d.names[tempName] != nil {
+		if d.Bytes(tempName) != nil {
 			t.Errorf("%s: the temporary file was left", failing)
 		}
 		check(t, f.Commit(uidRefs("INBOX", 7, 4_000_001)))
@@ -296,11 +309,12 @@ func grow(t *testing.T, f *File) {
 	}
 }
 
-// opAfter returns how many operations from the first one on, itself counted,
-// the second one comes.
-func opAfter(log []string, first, second string) int {
-	from := slices.Index(log, first)
-	return 1 + slices.Index(log[from:], second)
+// opAfter returns which is the first operation of that name after the given
+// one.
+func opAfter(s *mailtest.Steps, op int, name string) int {
+	for op++; op <= s.Count() && s.Name(op) != name; op++ {
+	}
+	return op
 }
 
 // file makes a checkpoint of records without checksums.
@@ -370,7 +384,7 @@ func TestRefused(t *testing.T) {
 		if mail.ErrorRetry(err) != mail.RetryNever || mail.ErrorClass(err) != mail.ClassDisk || !strings.Contains(mail.ErrorHint(err), "/state/work/checkpoint") {
 			t.Errorf("%s: retry %d, class %s, hint %q", name, mail.ErrorRetry(err), mail.ErrorClass(err), mail.ErrorHint(err))
 		}
-		if !bytes.Equal(d.names[fileName].data, c.data) {
+		if !bytes.Equal(d.Bytes(fileName), c.data) {
 			t.Errorf("%s: the file was changed", name)
 		}
 	}
@@ -413,7 +427,7 @@ func TestAccepted(t *testing.T) {
 		if wantLog := strings.Contains(name, " end") || strings.Contains(name, "zeros") || name == "empty"; wantLog != (log.Len() > 0) {
 			t.Errorf("%s: log %q", name, log.String())
 		}
-		if bytes.Contains(d.names[fileName].data, []byte(byHand)) {
+		if bytes.Contains(d.Bytes(fileName), []byte(byHand)) {
 			t.Errorf("%s: a line is still without its checksum", name)
 		}
 		goesOn(t, f, d)

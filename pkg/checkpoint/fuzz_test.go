@@ -12,7 +12,7 @@ import (
 func TestAnyName(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(5, 6))
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	var refs []mail.Ref
 	for n := 1; n <= 512; n++ {
@@ -47,7 +47,7 @@ func FuzzName(f *testing.F) {
 		if uidl == "" || len(uidl) > maxName || len(box) > maxName {
 			return
 		}
-		d := newMemDisk()
+		d := newDisk()
 		ref := mail.Ref{Mailbox: mail.MailboxName(box), UIDL: mail.UIDL(uidl)}
 		check(t, mustOpen(t, d).Commit([]mail.Ref{ref}))
 		if _, ok := mustOpen(t, d).FirstSeen(ref.Mailbox, ref.UIDL); !ok {
@@ -68,7 +68,7 @@ func FuzzOpen(f *testing.F) {
 		d := diskWith(data)
 		file, err := Open(options(d))
 		if err != nil {
-			if !bytes.Equal(d.names[fileName].data, data) {
+			if !bytes.Equal(d.Bytes(fileName), data) {
 				t.Fatal("a refused file was changed")
 			}
 			return

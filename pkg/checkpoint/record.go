@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/record"
 )
 
 // formatVersion is the version in the header that this program reads and
@@ -15,9 +16,9 @@ const formatVersion = 1
 // commitWord begins the line that ends a group.
 const commitWord = "commit"
 
-// record is one line's meaning. Writing and reading go through the same
-// apply, so that what is in memory is what the next Open will find.
-type record interface {
+// change is a record's meaning. Writing and reading go through the same apply,
+// so that what is in memory is what the next Open will find.
+type change interface {
 	// text appends the record without its checksum.
 	text(b []byte) []byte
 
@@ -54,7 +55,7 @@ type (
 )
 
 // line appends a record's whole line.
-func line(b []byte, r record) []byte {
+func line(b []byte, r change) []byte {
 	start := len(b)
 	return seal(r.text(b), start)
 }
@@ -113,86 +114,95 @@ func outcome(complete bool) string {
 }
 
 // parseRecord reads what text wrote.
-func parseRecord(text string) (record, error) {
-	f := &fields{rest: text}
-	var r record
-	switch kind := f.word(); kind {
+func parseRecord(text string) (change, error) {
+	f := record.NewFields(text)
+	var r change
+	switch kind := f.Word(); kind {
 	case "mailbox":
 		r = parseMailbox(f)
 	case "reset":
 		r = parseReset(f)
 	case "seen":
-		r = seenRecord{number: f.count(), uids: f.uids()}
+		r = seenRecord{number: f.Count(), uids: parseUIDs(f)}
 	case "uidl":
-		r = uidlRecord{number: f.count(), first: f.int(), uidl: mail.UIDL(f.quoted())}
+		r = uidlRecord{number: f.Count(), first: f.Int(), uidl: mail.UIDL(f.Quoted())}
 	case "complete":
 		r = parseComplete(f)
 	case "pass":
 		r = parsePass(f)
 	default:
-		f.fail("unknown record %q", clip(kind))
+		f.Fail("unknown record %q", record.Clip(kind))
 	}
-	return r, f.end()
+	return r, f.End()
 }
 
-func parseMailbox(f *fields) record {
+func parseUIDs(f *record.Fields) mail.UIDSet {
+	word := f.Word()
+	set, err := mail.ParseUIDSet(word)
+	if err != nil {
+		f.Fail("%q is no set of uids", record.Clip(word))
+	}
+	return set
+}
+
+func parseMailbox(f *record.Fields) change {
 	var r mailboxRecord
-	r.number = f.count()
-	r.name = mail.MailboxName(f.quoted())
-	f.label("validity")
-	r.validity = mail.UIDValidity(f.uint(32))
+	r.number = f.Count()
+	r.name = mail.MailboxName(f.Quoted())
+	f.Label("validity")
+	r.validity = mail.UIDValidity(f.Uint(32))
 	return r
 }
 
-func parseReset(f *fields) record {
+func parseReset(f *record.Fields) change {
 	var r resetRecord
-	r.number = f.count()
-	f.label("validity")
-	r.validity = mail.UIDValidity(f.uint(32))
-	f.label("was")
-	r.was = mail.UIDValidity(f.uint(32))
+	r.number = f.Count()
+	f.Label("validity")
+	r.validity = mail.UIDValidity(f.Uint(32))
+	f.Label("was")
+	r.was = mail.UIDValidity(f.Uint(32))
 	return r
 }
 
-func parseComplete(f *fields) record {
+func parseComplete(f *record.Fields) change {
 	var r completeRecord
-	r.number = f.count()
-	f.label("uidnext")
-	r.status.UIDNext = mail.UID(f.uint(32))
-	f.label("messages")
-	r.status.Messages = f.count()
-	f.label("modseq")
-	r.status.ModSeq = f.uint(64)
-	f.label("size")
-	r.status.Size = f.int()
-	f.label("listed")
-	r.listed = f.count()
+	r.number = f.Count()
+	f.Label("uidnext")
+	r.status.UIDNext = mail.UID(f.Uint(32))
+	f.Label("messages")
+	r.status.Messages = f.Count()
+	f.Label("modseq")
+	r.status.ModSeq = f.Uint(64)
+	f.Label("size")
+	r.status.Size = f.Int()
+	f.Label("listed")
+	r.listed = f.Count()
 	return r
 }
 
-func parsePass(f *fields) record {
+func parsePass(f *record.Fields) change {
 	var p mail.Pass
-	p.Start = f.time()
-	p.End = f.time()
-	switch word := f.word(); word {
+	p.Start = f.Time()
+	p.End = f.Time()
+	switch word := f.Word(); word {
 	case outcome(true):
 		p.Complete = true
 	case outcome(false):
 	default:
-		f.fail("%q is no outcome of a pass", clip(word))
+		f.Fail("%q is no outcome of a pass", record.Clip(word))
 	}
-	f.label("new")
-	p.New = f.count()
-	f.label("bytes")
-	p.Bytes = f.int()
-	f.label("missing")
-	p.Missing = f.count()
-	f.label("class")
-	p.Class = mail.Class(f.quoted())
-	f.label("error")
-	p.Error = f.quoted()
-	f.label("hint")
-	p.Hint = f.quoted()
+	f.Label("new")
+	p.New = f.Count()
+	f.Label("bytes")
+	p.Bytes = f.Int()
+	f.Label("missing")
+	p.Missing = f.Count()
+	f.Label("class")
+	p.Class = mail.Class(f.Quoted())
+	f.Label("error")
+	p.Error = f.Quoted()
+	f.Label("hint")
+	p.Hint = f.Quoted()
 	return passRecord{p}
 }
 
@@ -212,18 +222,15 @@ func headerLine(b []byte, h header) []byte {
 // parseHeader reads a header without its checksum. The version is asked
 // first: what follows it may differ in another one.
 func parseHeader(text string) (header, error) {
-	f := &fields{rest: text}
-	f.label("mailpull")
-	f.label("checkpoint")
-	version := f.uint(64)
-	if f.err == nil && version != formatVersion {
-		return header{}, &versionError{version}
-	}
-	f.label("account")
-	account := f.quoted()
-	f.label("source")
-	source := f.quoted()
-	return header{account, source}, f.end()
+	f := record.NewFields(text)
+	f.Label("mailpull")
+	f.Label("checkpoint")
+	f.Version(formatVersion)
+	f.Label("account")
+	account := f.Quoted()
+	f.Label("source")
+	source := f.Quoted()
+	return header{account, source}, f.End()
 }
 
 // parseCommit returns a commit line's number; ok is false for other records.
@@ -231,7 +238,7 @@ func parseCommit(text []byte) (seq uint64, ok bool, err error) {
 	if len(text) <= len(commitWord) || string(text[:len(commitWord)+1]) != commitWord+" " {
 		return 0, false, nil
 	}
-	f := &fields{rest: string(text[len(commitWord)+1:])}
-	seq = f.uint(64)
-	return seq, true, f.end()
+	f := record.NewFields(string(text[len(commitWord)+1:]))
+	seq = f.Uint(64)
+	return seq, true, f.End()
 }

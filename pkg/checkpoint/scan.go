@@ -1,8 +1,11 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"io"
+
+	"mailpull/pkg/record"
 )
 
 // Reasons for a bad line.
@@ -39,7 +42,7 @@ type scanner struct {
 	// bad is the first line that is not as it was written, or nil; later
 	// counts the commit lines behind it, laterSeq is the last one's number and
 	// laterEnd where it ends.
-	bad      *damage
+	bad      error
 	later    int
 	laterSeq uint64
 	laterEnd int64
@@ -81,7 +84,7 @@ func (s *scanner) line(in *lines, text []byte, whole bool) error {
 	s.edited = s.edited || edited
 	seq, isCommit, err := parseCommit(text)
 	if err != nil {
-		return &damage{in.number, err.Error()}
+		return &record.Damage{Line: in.number, Reason: err.Error()}
 	}
 	if isCommit {
 		return s.commit(in, seq)
@@ -93,8 +96,8 @@ func (s *scanner) line(in *lines, text []byte, whole bool) error {
 func (s *scanner) first(text []byte, edited bool) (err error) {
 	s.edited = edited
 	s.header, err = parseHeader(string(text))
-	if _, isVersion := err.(*versionError); err != nil && !isVersion {
-		return &damage{1, err.Error()}
+	if err != nil && !errors.Is(err, record.ErrVersion) {
+		return &record.Damage{Line: 1, Reason: err.Error()}
 	}
 	return err
 }
@@ -102,7 +105,7 @@ func (s *scanner) first(text []byte, edited bool) (err error) {
 // spoil remembers the first bad line.
 func (s *scanner) spoil(line int, reason string) {
 	if s.bad == nil {
-		s.bad = &damage{line, reason}
+		s.bad = &record.Damage{Line: line, Reason: reason}
 	}
 }
 
@@ -114,7 +117,7 @@ func (s *scanner) commit(in *lines, seq uint64) error {
 		return nil
 	}
 	if s.groups > 0 && seq != s.seq+1 {
-		return &damage{in.number, fmt.Sprintf("commit %d follows commit %d", seq, s.seq)}
+		return &record.Damage{Line: in.number, Reason: fmt.Sprintf("commit %d follows commit %d", seq, s.seq)}
 	}
 	if s.groups == 0 {
 		s.folded = in.offset
@@ -136,7 +139,7 @@ func (s *scanner) verdict(lines int) error {
 	case s.bad != nil && (s.groups == 0 || !interrupted):
 		return s.bad
 	case s.groups == 0:
-		return &damage{lines, "the file ends before its first commit line"}
+		return &record.Damage{Line: lines, Reason: "the file ends before its first commit line"}
 	}
 	return nil
 }
@@ -154,7 +157,7 @@ func replay(r io.ReaderAt, size int64) (*state, error) {
 			return nil, err
 		}
 		if err := replayLine(s, in.number, text); err != nil {
-			return nil, &damage{in.number, err.Error()}
+			return nil, &record.Damage{Line: in.number, Reason: err.Error()}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/record"
 )
 
 // rangesPerLine keeps a line short enough to be read on a screen.
@@ -82,7 +83,7 @@ func (r mailboxRecord) apply(s *state) error {
 		return fmt.Errorf("there is a mailbox %d already", r.number)
 	}
 	if s.byName[r.name] != nil {
-		return fmt.Errorf("mailbox %q has a number already", clip(string(r.name)))
+		return fmt.Errorf("mailbox %q has a number already", record.Clip(string(r.name)))
 	}
 	b := &box{number: r.number, name: r.name, validity: r.validity}
 	s.boxes = append(s.boxes, b)
@@ -163,8 +164,8 @@ func last(passes []mail.Pass, is func(mail.Pass) bool) int {
 
 // records yields the records that make the state out of nothing, in an order
 // that is always the same.
-func (s *state) records() iter.Seq[record] {
-	return func(yield func(record) bool) {
+func (s *state) records() iter.Seq[change] {
+	return func(yield func(change) bool) {
 		for _, b := range s.boxes {
 			if !b.records(yield) {
 				return
@@ -181,7 +182,7 @@ func (s *state) records() iter.Seq[record] {
 // records yields a mailbox's records. A reset that goes on, and a completion
 // that is over, stand before what was seen, as they did when they were
 // written.
-func (b *box) records(yield func(record) bool) bool {
+func (b *box) records(yield func(change) bool) bool {
 	b.settle()
 	for r := range b.preamble {
 		if !yield(r) {
@@ -206,7 +207,7 @@ func (b *box) records(yield func(record) bool) bool {
 
 // preamble yields the records that stand before what was seen. A mailbox that
 // is being matched was never complete, for a reset forgets that too.
-func (b *box) preamble(yield func(record) bool) {
+func (b *box) preamble(yield func(change) bool) {
 	switch {
 	case b.matching:
 		_ = yield(mailboxRecord{b.number, b.name, b.was}) &&

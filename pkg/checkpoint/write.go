@@ -1,11 +1,11 @@
 package checkpoint
 
 import (
-	"io"
 	"slices"
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/record"
 )
 
 // batch is what one Commit adds to one mailbox.
@@ -16,7 +16,7 @@ type batch struct {
 }
 
 // plan turns refs into the records of those that are not seen yet.
-func (f *File) plan(refs []mail.Ref) ([]record, error) {
+func (f *File) plan(refs []mail.Ref) ([]change, error) {
 	var batches []*batch
 	for _, ref := range refs {
 		b, err := f.batch(&batches, ref)
@@ -30,7 +30,7 @@ func (f *File) plan(refs []mail.Ref) ([]record, error) {
 		b.uidls = append(b.uidls, ref.UIDL)
 	}
 	now := time.Now().Unix()
-	var records []record
+	var records []change
 	for _, b := range batches {
 		records = b.records(records, now)
 	}
@@ -60,7 +60,7 @@ func (f *File) batch(batches *[]*batch, ref mail.Ref) (*batch, error) {
 }
 
 // records appends the records of what the batch adds.
-func (b *batch) records(records []record, now int64) []record {
+func (b *batch) records(records []change, now int64) []change {
 	b.box.settle()
 	added := mail.NewUIDSet(b.ranges).Minus(b.box.seen)
 	for uids := range slices.Chunk(added, rangesPerLine) {
@@ -92,13 +92,13 @@ func (f *File) box(name mail.MailboxName, validity mail.UIDValidity) (*box, erro
 }
 
 // note applies a record that the next group will hold.
-func (f *File) note(r record) {
+func (f *File) note(r change) {
 	f.pending = line(f.pending, r)
 	f.apply(r)
 }
 
 // apply changes the state by a record of our own making, which always fits.
-func (f *File) apply(r record) {
+func (f *File) apply(r change) {
 	if err := r.apply(f.state); err != nil {
 		panic("checkpoint: own record does not apply: " + err.Error())
 	}
@@ -106,7 +106,7 @@ func (f *File) apply(r record) {
 
 // write makes a group of what is pending and of the records, flushes it, and
 // only then applies the records: memory never claims more than the disk.
-func (f *File) write(records []record) error {
+func (f *File) write(records []change) error {
 	if len(records) == 0 && len(f.pending) == 0 {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (f *File) write(records []record) error {
 		group = line(group, r)
 	}
 	group = commitLine(group, f.seq+1)
-	if err := f.append(group); err != nil {
+	if err := record.Append(f.file, f.size, group); err != nil {
 		return f.die(err)
 	}
 	f.seq++
@@ -125,25 +125,6 @@ func (f *File) write(records []record) error {
 		f.apply(r)
 	}
 	return nil
-}
-
-// append writes a group with one write and flushes it.
-//
-// After an error the group is cut off again, as far as that works. The kernel
-// marks pages that it could not write as clean: a later Open would read the
-// group from memory, append behind it, and a power cut would leave a hole.
-func (f *File) append(group []byte) error {
-	n, err := f.file.Write(group)
-	if err == nil && n < len(group) {
-		err = io.ErrShortWrite
-	}
-	if err == nil {
-		err = f.file.Sync()
-	}
-	if err != nil {
-		_ = f.file.Truncate(f.size) // the first error is the one to tell
-	}
-	return err
 }
 
 // bounded returns the pass with texts that fit into a line and numbers that

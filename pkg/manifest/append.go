@@ -3,11 +3,11 @@ package manifest
 import (
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/record"
 )
 
 // maxAppend bounds how many deliveries go into one append, so that Open finds
@@ -53,9 +53,9 @@ func (f *File) refuse(ref mail.Ref) error {
 	}
 	return &mail.Error{
 		Op:      fmt.Sprintf("manifest %q: append", f.account),
-		Mailbox: mail.MailboxName(clip(string(ref.Mailbox))),
+		Mailbox: mail.MailboxName(record.Clip(string(ref.Mailbox))),
 		UID:     ref.UID,
-		UIDL:    mail.UIDL(clip(string(ref.UIDL))),
+		UIDL:    mail.UIDL(record.Clip(string(ref.UIDL))),
 		Scope:   mail.ScopeMessage,
 		Class:   mail.ClassLocal,
 		Err:     err,
@@ -63,21 +63,9 @@ func (f *File) refuse(ref mail.Ref) error {
 }
 
 // append writes a group with one write and flushes it.
-//
-// After an error the group is cut off again, as far as that works. The kernel
-// marks pages that it could not write as clean: a later Open would read the
-// group from memory, append behind it, and a power cut would leave a hole.
 func (f *File) append(group []mail.Delivery, now time.Time) error {
 	next, lines := f.chain.lines(group, now)
-	n, err := f.file.Write(lines)
-	if err == nil && n < len(lines) {
-		err = io.ErrShortWrite
-	}
-	if err == nil {
-		err = f.file.Sync()
-	}
-	if err != nil {
-		_ = f.file.Truncate(f.size) // the first error is the one to tell
+	if err := record.Append(f.file, f.size, lines); err != nil {
 		return err
 	}
 	f.chain = next

@@ -7,10 +7,14 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
+	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
+	"mailpull/pkg/record"
 )
 
 // wholeAppends returns the deliveries of the appends that ended in data.
@@ -25,7 +29,7 @@ func wholeAppends(data []byte) (all []mail.Delivery) {
 }
 
 // goesOn checks that what is appended after a recovery is found again.
-func goesOn(t *testing.T, f *File, d *memDisk) {
+func goesOn(t *testing.T, f *File, d *mailtest.MemDisk) {
 	t.Helper()
 	want := append(scanAll(t, f), uid(77))
 	check(t, f.Append([]mail.Delivery{uid(77)}))
@@ -76,8 +80,8 @@ func TestEveryBitFlip(t *testing.T) {
 		for bit := range 8 {
 			flipped := slices.Clone(data)
 			flipped[i] ^= 1 << bit
-			var broken *damage
-			if err := walkAll(flipped); !errors.As(err, &broken) || broken.line < line || broken.line > line+1 {
+			var broken *record.Damage
+			if err := walkAll(flipped); !errors.As(err, &broken) || broken.Line < line || broken.Line > line+1 {
 				t.Fatalf("byte %d bit %d in line %d: %v", i, bit, line, err)
 			}
 			f, err := Open(options(diskWith(flipped)))
@@ -101,19 +105,18 @@ func walkAll(data []byte) error {
 
 func TestKillAtEveryOperation(t *testing.T) {
 	t.Parallel()
-	clean := newMemDisk()
-	live(t, mustOpen(t, clean))
+	clean := &mailtest.Steps{}
+	live(t, mustOpen(t, mailtest.Disk(newDisk(), clean)))
 	rnd := rand.New(rand.NewPCG(1, 2))
-	for op := 1; op <= clean.ops; op++ {
-		d := newMemDisk()
-		d.failAt, d.dead = op, true
-		acked := run(d)
-		after := []*memDisk{d.revived()}
+	for op := 1; op <= clean.Count(); op++ {
+		d := newDisk()
+		acked := run(mailtest.Disk(d, mailtest.StopAt(op, mailtest.ErrKilled)))
+		after := []*mailtest.MemDisk{d.Clone()}
 		for range 60 {
-			after = append(after, d.cut(rnd))
+			after = append(after, d.PowerCut(rnd))
 		}
 		for i, next := range after {
-			where := fmt.Sprintf("killed at %d (%s), disk %d", op, clean.log[op-1], i)
+			where := fmt.Sprintf("killed at %d (%s), disk %d", op, clean.Name(op), i)
 			f, err := Open(options(next))
 			if err != nil {
 				t.Fatalf("%s: %v", where, err)
@@ -124,7 +127,7 @@ func TestKillAtEveryOperation(t *testing.T) {
 			}
 			goesOn(t, f, next)
 			for range 8 {
-				if again := scanAll(t, mustOpen(t, next.cut(rnd))); len(again) != len(got)+1 {
+				if again := scanAll(t, mustOpen(t, next.PowerCut(rnd))); len(again) != len(got)+1 {
 					t.Fatalf("%s, power cut after the next append: %d lines, want %d", where, len(again), len(got)+1)
 				}
 			}
@@ -146,10 +149,10 @@ func TestDamageBeforeInterruption(t *testing.T) {
 	}
 }
 
-// run opens the disk and appends until a call fails. It returns how many
+// run opens the directory and appends until a call fails. It returns how many
 // appends returned nil.
-func run(d *memDisk) (acked int) {
-	f, err := Open(options(d))
+func run(dir durable.Dir) (acked int) {
+	f, err := Open(options(dir))
 	if err != nil {
 		return 0
 	}
@@ -175,25 +178,28 @@ func groupsIn(got []mail.Delivery) int {
 // afterwards.
 func TestDeadAfterError(t *testing.T) {
 	t.Parallel()
-	clean := newMemDisk()
-	mustOpen(t, clean)
-	for op := clean.ops + 1; op <= clean.ops+2; op++ {
-		d := newMemDisk()
-		d.failAt = op
-		f := mustOpen(t, d)
+	clean := &mailtest.Steps{}
+	mustOpen(t, mailtest.Disk(newDisk(), clean))
+	for op := clean.Count() + 1; op <= clean.Count()+2; op++ {
+		d, steps := newDisk(), mailtest.FailAt(op, syscall.EIO)
+		f := mustOpen(t, mailtest.Disk(d, steps))
+		flushed := d.Bytes(fileName)
 		err := f.Append(appends[0])
-		if !errors.Is(err, errIO) || mail.ErrorClass(err) != mail.ClassDisk {
+		if !errors.Is(err, syscall.EIO) || mail.ErrorClass(err) != mail.ClassDisk {
 			t.Fatalf("Append: %v", err)
 		}
-		before := len(d.log)
+		before := steps.Count()
 		_, keys := f.Keys()
 		for _, again := range []error{f.Append(appends[0]), keys, f.Scan(nil)} {
 			if again != err {
 				t.Errorf("after an error: %v", again)
 			}
 		}
-		if got := d.log[before:]; len(got) > 0 {
-			t.Errorf("a dead file did %v", got)
+		if steps.Count() > before {
+			t.Errorf("a dead file did %s", steps.Name(before+1))
+		}
+		if !bytes.Equal(d.Bytes(fileName), flushed) {
+			t.Errorf("the file holds\n%s\nwant\n%s", d.Bytes(fileName), flushed)
 		}
 		// The kernel shows what it could not write until the power is cut.
 		if got := scanAll(t, mustOpen(t, d)); got != nil {
@@ -205,10 +211,10 @@ func TestDeadAfterError(t *testing.T) {
 // TestDamageInTheMiddle is found by reading, and nothing is returned.
 func TestDamageInTheMiddle(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	live(t, f)
-	data := d.names[fileName].data
+	data := d.Bytes(fileName)
 	for name, c := range map[string]struct {
 		spoil func([]byte) []byte
 		want  string
@@ -221,8 +227,9 @@ func TestDamageInTheMiddle(t *testing.T) {
 			return bytes.Join(slices.Delete(lines, 5, 6), nil)
 		}, `manifest "work": line 6: hash of the line before does not match`},
 	} {
-		d.names[fileName].data = c.spoil(slices.Clone(data))
-		f.size = int64(len(d.names[fileName].data))
+		spoilt := c.spoil(slices.Clone(data))
+		d.Put(fileName, spoilt)
+		f.size = int64(len(spoilt))
 		got, err := f.Keys()
 		if err == nil || err.Error() != c.want || !errors.Is(err, ErrDamaged) || got != nil {
 			t.Errorf("%s: got %v, %v; want %s", name, got, err, c.want)
@@ -242,12 +249,12 @@ func FuzzOpen(f *testing.F) {
 		d := diskWith(data)
 		file, err := Open(options(d))
 		if err != nil {
-			if !bytes.Equal(d.names[fileName].data, data) {
+			if !bytes.Equal(d.Bytes(fileName), data) {
 				t.Fatal("a refused file was changed")
 			}
 			return
 		}
-		if len(data) > 0 && !bytes.HasPrefix(data, d.names[fileName].data) {
+		if len(data) > 0 && !bytes.HasPrefix(data, d.Bytes(fileName)) {
 			t.Fatal("more than the end was changed")
 		}
 		_ = file.Scan(func(mail.Delivery) error { return nil })
@@ -299,7 +306,7 @@ func FuzzDelivery(f *testing.F) {
 		d.Item.Flags = []string{flag, flag}
 		d.MessageID = id
 		d.Item.Date = dateOf(date)
-		file := mustOpen(t, newMemDisk())
+		file := mustOpen(t, newDisk())
 		check(t, file.Append([]mail.Delivery{d, d}))
 		for _, got := range scanAll(t, file) {
 			if !reflect.DeepEqual(got, d) {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/record"
 )
 
 // formatVersion is the version in the header that this program reads and
@@ -132,50 +134,43 @@ func dateText(b []byte, date time.Time) []byte {
 
 // parse reads what text wrote.
 func parse(line string) (recorded time.Time, d mail.Delivery, err error) {
-	f := &fields{rest: line}
-	recorded = f.time()
-	key, ok := mail.ParseKey(f.word())
-	if f.err == nil && !ok {
-		f.fail("no key stands behind the time")
+	f := record.NewFields(line)
+	recorded = f.Time()
+	key, ok := mail.ParseKey(f.Word())
+	if !ok {
+		f.Fail("no key stands behind the time")
 	}
 	d.Key = key
 	d.Item.Ref = parseRef(f)
-	d.Size = f.int()
-	f.hex(d.SHA256[:])
-	switch form := f.word(); form {
+	d.Size = f.Int()
+	f.Hex(d.SHA256[:])
+	switch form := f.Word(); form {
 	case mail.FormLF.String():
 		d.Form = mail.FormLF
 	case mail.FormWire.String():
 		d.Form = mail.FormWire
 	default:
-		f.fail("unknown form %q", clip(form))
+		f.Fail("unknown form %q", record.Clip(form))
 	}
-	d.Item.Flags = f.list()
-	if f.rest, ok = cutDash(f.rest); !ok {
-		d.Item.Date = f.time()
+	d.Item.Flags = f.List()
+	if !f.Dash() {
+		d.Item.Date = f.Time()
 	}
-	d.MessageID = f.quoted()
-	return recorded, d, f.end()
+	d.MessageID = f.Quoted()
+	return recorded, d, f.End()
 }
 
-func parseRef(f *fields) (ref mail.Ref) {
-	ref.Mailbox = mail.MailboxName(f.quoted())
-	ref.Validity = mail.UIDValidity(f.uint(32))
-	if len(f.rest) > 0 && f.rest[0] == '"' {
-		ref.UIDL = mail.UIDL(f.quoted())
+func parseRef(f *record.Fields) (ref mail.Ref) {
+	ref.Mailbox = mail.MailboxName(f.Quoted())
+	ref.Validity = mail.UIDValidity(f.Uint(32))
+	if f.Quotes() {
+		ref.UIDL = mail.UIDL(f.Quoted())
 		return ref
 	}
-	if ref.UID = mail.UID(f.uint(32)); ref.UID == 0 {
-		f.fail("uid 0 names no message")
+	if ref.UID = mail.UID(f.Uint(32)); ref.UID == 0 {
+		f.Fail("uid 0 names no message")
 	}
 	return ref
-}
-
-func cutDash(s string) (rest string, ok bool) {
-	if len(s) > 1 && s[:2] == "- " {
-		return s[2:], true
-	}
-	return s, false
 }
 
 // parseHeader returns the account that the first line names. line is without
@@ -183,21 +178,19 @@ func cutDash(s string) (rest string, ok bool) {
 func parseHeader(line []byte) (account string, err error) {
 	t, ok := cutTrailer(line)
 	if !ok || !t.end || t.number != 0 {
-		return "", &damage{1, "hash does not match"}
+		return "", &record.Damage{Line: 1, Reason: "hash does not match"}
 	}
-	f := &fields{rest: string(t.body)}
-	f.label("mailpull")
-	f.label("manifest")
-	version := f.uint(64)
-	if f.err == nil && version != formatVersion {
-		return "", &versionError{version}
+	f := record.NewFields(string(t.body))
+	f.Label("mailpull")
+	f.Label("manifest")
+	f.Version(formatVersion)
+	f.Label("account")
+	account = f.Quoted()
+	err = f.End()
+	if err != nil && !errors.Is(err, record.ErrVersion) {
+		err = &record.Damage{Line: 1, Reason: err.Error()}
 	}
-	f.label("account")
-	account = f.quoted()
-	if err := f.end(); err != nil {
-		return "", &damage{1, err.Error()}
-	}
-	return account, nil
+	return account, err
 }
 
 // trailer is what stands at a line's end.

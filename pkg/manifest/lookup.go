@@ -1,6 +1,9 @@
 package manifest
 
-import "mailpull/pkg/mail"
+import (
+	"mailpull/pkg/mail"
+	"mailpull/pkg/record"
+)
 
 // Keys reads the whole list and returns the key of every delivery in it. Every
 // hash is checked on the way; when one does not match the error wraps
@@ -10,7 +13,7 @@ func (f *File) Keys() (mail.KeySet, error) {
 	err := f.read(func(number int, body []byte) error {
 		key, ok := keyOf(body)
 		if !ok {
-			return &damage{number, "no key stands behind the time"}
+			return &record.Damage{Line: number, Reason: "no key stands behind the time"}
 		}
 		keys = append(keys, key)
 		return nil
@@ -38,7 +41,7 @@ func (f *File) Scan(fn func(mail.Delivery) error) error {
 	err := f.read(func(number int, body []byte) error {
 		_, d, err := parse(string(body))
 		if err != nil {
-			return &damage{number, err.Error()}
+			return &record.Damage{Line: number, Reason: err.Error()}
 		}
 		stop = fn(d)
 		return stop

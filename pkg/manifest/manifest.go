@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"mailpull/pkg/durable"
+	"mailpull/pkg/record"
 )
 
 // fileName is the manifest's name in its directory.
@@ -124,13 +125,13 @@ func (f *File) checkHeader(size int64) error {
 	}
 	line, _, whole := bytes.Cut(buf, []byte{'\n'})
 	if !whole {
-		return &damage{1, "the line has no end"}
+		return &record.Damage{Line: 1, Reason: "the line has no end"}
 	}
 	account, err := parseHeader(line)
-	if err == nil && account != f.account {
-		err = &mismatch{account, f.account}
+	if err != nil {
+		return err
 	}
-	return err
+	return record.CheckAccount(account, f.account)
 }
 
 // cutTail finds the last whole append and cuts off what an interrupted one
@@ -158,7 +159,7 @@ func (f *File) cutTail(size int64) error {
 func (f *File) locate(size int64) error {
 	err := walk(f.file, size, func(int, []byte) error { return nil })
 	if err == nil {
-		err = fmt.Errorf("%w: no append ends within its last %d bytes", ErrDamaged, int64(maxTail))
+		err = &record.Damage{Reason: fmt.Sprintf("manifest is damaged: no append ends within its last %d bytes", int64(maxTail))}
 	}
 	return err
 }

@@ -18,6 +18,7 @@ import (
 
 	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 	"mailpull/pkg/pull"
 )
 
@@ -26,6 +27,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 var _ pull.Manifest = (*File)(nil)
 
 func options(dir durable.Dir) Options { return Options{Dir: dir, Account: "work"} }
+
+// newDisk is an empty state directory.
+func newDisk() *mailtest.MemDisk { return mailtest.NewMemDisk("/state/work") }
 
 func mustOpen(t testing.TB, dir durable.Dir) *File {
 	t.Helper()
@@ -86,16 +90,15 @@ func live(t testing.TB, f *File) {
 // livedFile returns the bytes of a file after its life.
 func livedFile(t testing.TB) []byte {
 	t.Helper()
-	d := newMemDisk()
+	d := newDisk()
 	live(t, mustOpen(t, d))
-	return d.names[fileName].data
+	return d.Bytes(fileName)
 }
 
 // diskWith is a disk whose manifest holds data, all of it flushed.
-func diskWith(data []byte) *memDisk {
-	d := newMemDisk()
-	d.names[fileName] = &memFile{data: slices.Clone(data), synced: slices.Clone(data)}
-	d.durable[fileName] = d.names[fileName]
+func diskWith(data []byte) *mailtest.MemDisk {
+	d := newDisk()
+	d.Put(fileName, data)
 	return d
 }
 
@@ -146,7 +149,7 @@ func TestReopen(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	t.Parallel()
-	f := mustOpen(t, newMemDisk())
+	f := mustOpen(t, newDisk())
 	live(t, f)
 	check(t, f.Append([]mail.Delivery{uid(3)})) // a second line for one key
 	var want []mail.Key
@@ -162,7 +165,7 @@ func TestKeys(t *testing.T) {
 
 func TestScanStops(t *testing.T) {
 	t.Parallel()
-	f := mustOpen(t, newMemDisk())
+	f := mustOpen(t, newDisk())
 	live(t, f)
 	enough, n := errors.New("enough"), 0
 	err := f.Scan(func(mail.Delivery) error {
@@ -176,7 +179,7 @@ func TestScanStops(t *testing.T) {
 
 func TestAppendRefuses(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	long := strings.Repeat("x", maxName+1)
 	for _, ref := range []mail.Ref{
@@ -202,7 +205,7 @@ func TestLongest(t *testing.T) {
 	d := delivery(mail.Ref{Mailbox: mail.MailboxName(name), UIDL: mail.UIDL(name)})
 	d.Item.Flags = slices.Repeat([]string{"\x00"}, 2*maxFlags)
 	d.MessageID = name
-	f := mustOpen(t, newMemDisk())
+	f := mustOpen(t, newDisk())
 	check(t, f.Append([]mail.Delivery{d, uid(1)}))
 	got := scanAll(t, f)
 	if len(got) != 2 || got[0].Item.Ref != d.Item.Ref || len(got[0].Item.Flags) != maxFlags/2 || len(got[0].MessageID) != maxID {
@@ -214,7 +217,7 @@ func TestLongest(t *testing.T) {
 // whose last append is longer than what is read at first.
 func TestTailIsEnough(t *testing.T) {
 	t.Parallel()
-	d := newMemDisk()
+	d := newDisk()
 	f := mustOpen(t, d)
 	var group []mail.Delivery
 	for n := range mail.UID(1000) {
@@ -224,8 +227,9 @@ func TestTailIsEnough(t *testing.T) {
 		check(t, f.Append(group))
 		f = mustOpen(t, d)
 	}
-	data := d.names[fileName].data
+	data := d.Bytes(fileName)
 	data[len(data)/2] ^= 1 // far from the end
+	d.Put(fileName, data)
 	f = mustOpen(t, d)
 	check(t, f.Append(appends[0]))
 	if err := f.Scan(func(mail.Delivery) error { return nil }); !errors.Is(err, ErrDamaged) {
@@ -242,7 +246,7 @@ func TestTailIsEnough(t *testing.T) {
 
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	f := mustOpen(t, newMemDisk())
+	f := mustOpen(t, newDisk())
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() { // waited for below
@@ -259,7 +263,8 @@ func TestConcurrent(t *testing.T) {
 	}
 }
 
-// TestReadBesideAppend needs a real directory: a memFile has no lock.
+// TestReadBesideAppend is on a real directory, where nothing keeps a reader and
+// a writer apart.
 func TestReadBesideAppend(t *testing.T) {
 	t.Parallel()
 	dir, err := durable.OpenDir(t.TempDir())
@@ -285,7 +290,7 @@ func TestReadBesideAppend(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	t.Parallel()
-	f := mustOpen(t, newMemDisk())
+	f := mustOpen(t, newDisk())
 	check(t, f.Close())
 	check(t, f.Close())
 	_, err := f.Keys()
@@ -324,7 +329,7 @@ func TestHints(t *testing.T) {
 		if mail.ErrorRetry(err) != mail.RetryNever || mail.ErrorClass(err) != mail.ClassDisk || !strings.Contains(mail.ErrorHint(err), "/state/work/manifest") {
 			t.Errorf("%s: retry %d, class %s, hint %q", name, mail.ErrorRetry(err), mail.ErrorClass(err), mail.ErrorHint(err))
 		}
-		if !bytes.Equal(d.names[fileName].data, c.data) {
+		if !bytes.Equal(d.Bytes(fileName), c.data) {
 			t.Errorf("%s: the file was changed", name)
 		}
 	}

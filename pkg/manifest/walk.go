@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"errors"
 	"io"
+
+	"mailpull/pkg/record"
 )
 
 // chain follows the hashes from line to line.
@@ -41,7 +43,7 @@ func walk(r io.ReaderAt, size int64, fn func(number int, body []byte) error) err
 		case errors.Is(err, io.EOF) && len(line) == 0 && number > 1:
 			return nil
 		case errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull):
-			return &damage{number, "the line has no end"}
+			return &record.Damage{Line: number, Reason: "the line has no end"}
 		case err != nil:
 			return err
 		}
@@ -55,7 +57,7 @@ func walk(r io.ReaderAt, size int64, fn func(number int, body []byte) error) err
 		}
 		t, reason := c.link(line)
 		if reason != "" {
-			return &damage{number, reason}
+			return &record.Damage{Line: number, Reason: reason}
 		}
 		if err := fn(number, t.body); err != nil {
 			return err

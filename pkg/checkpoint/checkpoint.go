@@ -110,7 +110,12 @@ func (f *File) open() error {
 		return err
 	}
 	// A process that was killed between the rename and this flush may have
-	// left a name that a power cut would take back.
+	// left a name that a power cut would take back, and one that was killed
+	// between writing a group and flushing it a group that is not durable yet
+	// and is now believed.
+	if err := f.file.Sync(); err != nil {
+		return err
+	}
 	if err := f.dir.Sync(); err != nil {
 		return err
 	}
@@ -284,9 +289,10 @@ func (f *File) Complete(name mail.MailboxName, status mail.Status, listed int) e
 	return nil
 }
 
-// Reset forgets what was seen in a mailbox and notes its UIDVALIDITY, new or
-// not, and that messages are being matched until Complete. Known tells it at
-// once; it is durable with the next Commit or EndPass.
+// Reset notes a mailbox's UIDVALIDITY, and that messages are being matched
+// until Complete. What was seen is forgotten, unless the UIDVALIDITY is the one
+// that it was. Known tells it at once; it is durable with the next Commit or
+// EndPass.
 func (f *File) Reset(name mail.MailboxName, validity mail.UIDValidity) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -97,7 +97,13 @@ func (r resetRecord) apply(s *state) error {
 	if err != nil {
 		return err
 	}
+	kept := *b
 	*b = box{number: b.number, name: b.name, validity: r.validity, matching: true, was: r.was}
+	if kept.validity == r.validity {
+		// POP3: a unique-id that was seen and comes back is still the same.
+		kept.settle()
+		b.seen, b.uidls = kept.seen, kept.uidls
+	}
 	return nil
 }
 

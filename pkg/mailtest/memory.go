@@ -114,7 +114,9 @@ func (c *Checkpoint) Reset(name mail.MailboxName, validity mail.UIDValidity) err
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.box(name)
-	b.uids, b.uidls = nil, make(map[mail.UIDL]bool)
+	if b.known.Validity != validity {
+		b.uids, b.uidls = nil, make(map[mail.UIDL]bool)
+	}
 	b.known = pull.Known{Validity: validity, Matching: true}
 	return nil
 }

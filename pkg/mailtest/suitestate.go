@@ -21,6 +21,7 @@ func TestCheckpoint(t *testing.T, start func(t *testing.T) (open func() pull.Che
 	t.Run("uidls", func(t *testing.T) { testCheckpointUIDLs(t, start(t)) })
 	t.Run("complete", func(t *testing.T) { testCheckpointComplete(t, start(t)) })
 	t.Run("reset", func(t *testing.T) { testCheckpointReset(t, start(t)) })
+	t.Run("reset of unique-ids", func(t *testing.T) { testCheckpointResetUIDLs(t, start(t)) })
 	t.Run("in parallel", func(t *testing.T) { testCheckpointParallel(t, start(t)) })
 }
 
@@ -136,6 +137,24 @@ func testCheckpointReset(t *testing.T, open func() pull.Checkpoint) {
 	mustEnd(t, c)
 	if known, _ := open().Known("A"); known.Matching || known.Complete == nil {
 		t.Errorf("complete again: got %+v", known)
+	}
+}
+
+// Unique-ids that were seen stay so while messages are matched: a server may
+// show only a part of its maildrop, and another part the next time.
+func testCheckpointResetUIDLs(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	mustCommit(t, c, []mail.Ref{{Mailbox: mail.Inbox, UIDL: "a"}})
+	if err := c.Reset(mail.Inbox, 0); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, c, []mail.Ref{{Mailbox: mail.Inbox, UIDL: "b"}})
+	for _, c := range []pull.Checkpoint{c, open()} {
+		known, _ := c.Known(mail.Inbox)
+		fresh := c.New(mail.Refs{Mailbox: mail.Inbox, UIDLs: []mail.UIDL{"a", "b", "c"}})
+		if !known.Matching || known.Seen != 2 || !slices.Equal(fresh.UIDLs, []mail.UIDL{"c"}) {
+			t.Errorf("got %+v, new %q", known, fresh.UIDLs)
+		}
 	}
 }
 

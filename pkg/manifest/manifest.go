@@ -94,7 +94,12 @@ func (f *File) open() error {
 		return err
 	}
 	// A process that was killed while it made the file may have left a name
-	// that a power cut would take back.
+	// that a power cut would take back, and one that was killed between writing
+	// lines and flushing them lines that are not durable yet and are now
+	// believed.
+	if err := f.file.Sync(); err != nil {
+		return err
+	}
 	return f.dir.Sync()
 }
 

@@ -196,8 +196,8 @@ func TestFullDiskAtEveryOperation(t *testing.T) {
 	harmless := []string{"close", "remove", "names", "sync", "open"}
 	full := func(n int) *mailtest.Steps { return mailtest.FailAt(n, syscall.ENOSPC) }
 	stopEverywhere(t, full, func(t *testing.T, name string, first error) {
-		if first == nil && slices.Contains(harmless, name) {
-			return
+		if first == nil && (slices.Contains(harmless, name) || name == "none") {
+			return // "none": lanes and ladder took fewer steps this time
 		}
 		if !errors.Is(first, syscall.ENOSPC) || mail.ErrorClass(first) != mail.ClassDisk || mail.ErrorHint(first) == "" {
 			t.Errorf("%s: got %v, class %s, hint %q", name, first, mail.ErrorClass(first), mail.ErrorHint(first))

@@ -85,9 +85,10 @@ type Checkpoint interface {
 	// twice is harmless.
 	Commit(refs []mail.Ref) error
 
-	// Reset forgets what was seen in a mailbox, because the server's refs no
-	// longer mean what they did, and notes that messages are being matched
-	// until the mailbox is complete again. It becomes durable with the next
+	// Reset notes that the server's refs no longer mean what they did, and that
+	// messages are being matched until the mailbox is complete again. What was
+	// seen is forgotten when the UIDVALIDITY is another one; a unique-id of
+	// POP3 that comes back is still the same. It becomes durable with the next
 	// Commit or EndPass.
 	Reset(box mail.MailboxName, validity mail.UIDValidity) error
 

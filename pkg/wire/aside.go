@@ -15,6 +15,10 @@ import (
 // side would read.
 const asideWindow = 16 << 10
 
+// maxAside is how many responses that were not asked for may come before the
+// answer to one command. A mailbox in use has some, one for each change.
+const maxAside = 10_000
+
 // errBusy says that an Aside was asked for at the wrong time.
 var errBusy = errors.New("a command of the library is in flight")
 
@@ -41,6 +45,10 @@ func Quote(wire string) (quoted string, ok bool) {
 // returns an error of class local. go-imap's goroutine, which waits in
 // Guard.Read, is made to step back for as long as the Aside lasts, and never
 // sees a byte of it.
+//
+// A LIST or STATUS that makes no sense is handed to fn with Odd set. Only data
+// that a command asks for many of, and the answers, give the server new time;
+// more than maxAside responses that were not asked for are a broken protocol.
 //
 // Any other error ends the connection: ctx ended, fn returned an error, which
 // is then returned as it is, a time-out, a broken protocol, a server that
@@ -112,6 +120,7 @@ type aside struct {
 	tags     []string // of the commands sent, "" once answered
 	oldest   int      // the first command without an answer
 	inFlight int      // bytes of commands without an answer
+	unasked  int      // responses that were not asked for since the last answer
 	writes   chan []byte
 }
 
@@ -142,6 +151,7 @@ func (a *aside) run() error {
 }
 
 func (a *aside) converse() error {
+	a.c.conn.Await()
 	for a.oldest < len(a.commands) {
 		a.fill()
 		r, err := a.c.in.response()
@@ -153,16 +163,53 @@ func (a *aside) converse() error {
 			return fmt.Errorf("%w: a continuation that nobody asked for", ErrProtocol)
 		case r.Tag != "*":
 			err = a.answered(r)
-		case a.fn != nil:
-			if err = a.fn(a.oldest, r); err != nil {
-				err = &callbackError{err}
-			}
+		default:
+			err = a.untagged(r)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// untagged counts a response and gives it to fn.
+func (a *aside) untagged(r Response) error {
+	wanted, many := isAsked(a.commands[a.oldest], r.Type)
+	switch {
+	case many:
+		a.c.conn.Await()
+	case !wanted:
+		if a.unasked++; a.unasked > maxAside {
+			return fmt.Errorf("%w: more than %d responses that nobody asked for", ErrProtocol, maxAside)
+		}
+	}
+	if a.fn == nil {
+		return nil
+	}
+	if err := a.fn(a.oldest, r); err != nil {
+		return &callbackError{err}
+	}
+	return nil
+}
+
+// isAsked reports whether a command asks for a type of response, and whether
+// for many of them: those may take their time.
+func isAsked(command, typ string) (wanted, many bool) {
+	verb := func(verb string) bool {
+		return len(command) > len(verb) && strings.EqualFold(command[:len(verb)], verb)
+	}
+	switch typ {
+	case "LIST":
+		wanted, many = verb("LIST "), verb("LIST ")
+	case "STATUS":
+		wanted, many = verb("LIST ") || verb("STATUS "), verb("LIST ")
+	case "FETCH":
+		wanted, many = verb("UID FETCH "), verb("UID FETCH ")
+	case "SEARCH", "ESEARCH":
+		wanted = verb("UID SEARCH ")
+	}
+	return wanted, many
 }
 
 // fill sends as many commands as the window has room for, at least one when
@@ -194,6 +241,8 @@ func (a *aside) answered(r Response) error {
 			return fmt.Errorf("%w: an answer is neither OK nor NO nor BAD", ErrProtocol)
 		}
 		a.statuses[i] = r.Status
+		a.unasked = 0
+		a.c.conn.Await()
 		a.tags[i] = ""
 		a.inFlight -= len(a.commands[i])
 		for a.oldest < len(a.tags) && a.tags[a.oldest] == "" {

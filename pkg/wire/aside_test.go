@@ -196,7 +196,12 @@ func TestAsideFails(t *testing.T) {
 		{"deep", func(s *script) { s.say("* LIST " + strings.Repeat("(", 65)) }, mail.ClassProtocol},
 		{"many values", func(s *script) { s.say("* LIST " + strings.Repeat("()", maxNodes+1)) }, mail.ClassProtocol},
 		{"large literal", func(s *script) { s.say("* LIST {65537}") }, mail.ClassProtocol},
-		{"half a list", func(s *script) { s.say("* LIST (a") }, mail.ClassProtocol},
+		{"endless chatter", func(s *script) {
+			for range maxAside + 1 {
+				s.say("* 1 EXISTS")
+			}
+		}, mail.ClassProtocol},
+		{"half a list", func(s *script) { s.say("* NAMESPACE (a") }, mail.ClassProtocol},
 		{"BYE", func(s *script) { s.say("* BYE so long") }, mail.ClassServer},
 		{"hangs up", func(*script) {}, mail.ClassConnect},
 		{"callback", func(s *script) { s.say("* LIST () NIL a", "$ OK") }, ""},
@@ -234,6 +239,13 @@ func TestAsideEnds(t *testing.T) {
 		want time.Duration
 	}{
 		{"silence", func(s *script) { s.want("NOOP"); s.stall() }, 20 * time.Second},
+		{"chatter", func(s *script) {
+			s.want("NOOP")
+			for range 1000 {
+				time.Sleep(15 * time.Second)
+				s.say("* OK still here", "* LIST () NIL unasked")
+			}
+		}, 90 * time.Second},
 		{"nobody reads", func(s *script) { time.Sleep(time.Minute) }, 20 * time.Second},
 		{"a line that never ends", func(s *script) {
 			s.want("NOOP")
@@ -335,4 +347,34 @@ func TestQuote(t *testing.T) {
 			t.Errorf("%q: got %q, %t", tc.in, got, ok)
 		}
 	}
+}
+
+// A list may take its time as long as it comes, and a line of it that makes no
+// sense costs nothing but itself.
+func TestAsideLongList(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := opened(t, Limits{Idle: 20 * time.Second, Response: 90 * time.Second}, func(s *script) {
+			s.want(`LIST "" "*"`)
+			for range 20 {
+				time.Sleep(15 * time.Second)
+				s.say(`* LIST () "\" INBOX`, `* LIST () "/" foo)bar`, `* LIST () "/" good`)
+			}
+			s.say("$ OK done")
+			s.stall()
+		})
+		odd, good := 0, 0
+		_, err := c.Aside(t.Context(), []string{`LIST "" "*"`}, func(_ int, r Response) error {
+			switch {
+			case r.Odd != nil && r.Nodes == nil:
+				odd++
+			case len(r.Nodes) == 3:
+				good++
+			}
+			return nil
+		})
+		if err != nil || odd != 40 || good != 20 {
+			t.Errorf("got %d odd and %d good lines, %v", odd, good, err)
+		}
+	})
 }

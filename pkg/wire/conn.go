@@ -34,10 +34,11 @@ type Conn struct {
 	end      time.Time // of the session
 
 	mu       sync.Mutex
-	response time.Time // when the response in hand must be complete; zero: none awaited
-	resting  bool      // nothing is due: a read may wait until the session ends
-	kicked   bool      // reads return errKicked
-	err      error     // the first one
+	response time.Time     // when the response in hand must be complete; zero: none awaited
+	left     time.Duration // of the time for it, while it is paused
+	resting  bool          // nothing is due: a read may wait until the session ends
+	kicked   bool          // reads return errKicked
+	err      error         // the first one
 }
 
 // newConn puts conn under our limits. The session's time begins now.
@@ -54,11 +55,31 @@ func newConn(conn net.Conn, limits Limits, counters *Counters) *Conn {
 func (c *Conn) Await() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.response = time.Now().Add(c.limits.Response)
+	c.left = c.limits.Response
+	c.response = time.Now().Add(c.left)
 	if c.resting {
 		c.resting = false
 		_ = c.armRead() // the read that waits gives the error
 	}
+}
+
+// pause stops the time for the response in hand, and proceed lets it go on: who
+// does not read in between cannot blame the server for it.
+func (c *Conn) pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.response.IsZero() {
+		c.left = time.Until(c.response)
+		c.response = time.Time{}
+	}
+}
+
+// proceed lets the time go on that pause has stopped.
+func (c *Conn) proceed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.response = time.Now().Add(c.left)
+	c.resting = false
 }
 
 // Answered says that nothing is due from the server.
@@ -82,6 +103,7 @@ func (c *Conn) awaitBytes() {
 func (c *Conn) rest() {
 	c.mu.Lock()
 	c.response = time.Time{}
+	c.left = c.limits.Response
 	c.resting = true
 	c.mu.Unlock()
 }

@@ -135,7 +135,7 @@ func (o Options) dial(ctx context.Context) (*Conn, error) {
 // them there.
 func (o Options) startTLS(ctx context.Context, conn *Conn, buffered int) error {
 	if buffered > 0 {
-		return conn.fail(fmt.Errorf("%w: %d bytes in plain text behind the answer to STARTTLS", ErrProtocol, buffered))
+		return conn.fail(errInjected)
 	}
 	config, err := o.tlsConfig()
 	if err != nil {

@@ -29,7 +29,7 @@ func (o Options) failure(p protocol, step string, err error) error {
 		err = fmt.Errorf("the server closed the connection: %w", err)
 	}
 	v := o.judge(err)
-	if v.class == mail.ClassProtocol && (step == "connect" || step == "greeting") {
+	if v.class == mail.ClassProtocol && v.hint == "" && (step == "connect" || step == "greeting") {
 		v.hint = fmt.Sprintf("what listens on %s does not speak %s as it should; check host, port and security", o.address(), strings.ToUpper(string(p)))
 	}
 	return &mail.Error{
@@ -102,15 +102,17 @@ func (o Options) judgeTLS(err error) (verdict, bool) {
 	hint := ""
 	switch {
 	case errors.Is(err, errNoStartTLS):
-		hint = "the server offers no encryption on this port; set security to tls, and port to the one for TLS if you named another"
+		hint = fmt.Sprintf("%s offers no encryption; set security to tls, and port to the one for TLS if you named another", o.address())
 	case errors.Is(err, errPreauth):
 		hint = "somebody on the way may be listening in; set security to tls"
+	case errors.As(err, &record) && o.Security == StartTLS:
+		hint = "the server agreed to encrypt and then did not; somebody on the way may be tampering with the connection, so try security tls"
 	case errors.As(err, &record):
-		hint = fmt.Sprintf("port %d does not begin with TLS; set port to the one that does, or set security to starttls", o.Port)
+		hint = fmt.Sprintf("%s does not begin with TLS; set port to the one that does, or set security to starttls", o.address())
 	case errors.As(err, &hostname):
 		hint = fmt.Sprintf("the certificate is not for %q but for %s; write under host the name that the server goes by", o.Host, certNames(hostname.Certificate))
 	case errors.As(err, &unknown):
-		hint = fmt.Sprintf("nobody on this machine trusts the certificate's issuer %q; if it is your own, name its file under ca_file", issuer(unknown.Cert))
+		hint = fmt.Sprintf("nobody on this machine trusts %q, who issued the certificate of %q; if it is your own, name its file under ca_file", issuer(unknown.Cert), o.Host)
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		hint = o.expiredHint(invalid.Cert)
 	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
@@ -145,6 +147,8 @@ func (o Options) judgeNetwork(err error) (verdict, bool) {
 		return verdict{class: mail.ClassConnect, hint: "the host cannot be reached; check this machine's network"}, true
 	case is(ErrTimeout, context.DeadlineExceeded, os.ErrDeadlineExceeded, syscall.ETIMEDOUT):
 		return verdict{class: mail.ClassTimeout, hint: o.timeoutHint()}, true
+	case is(errInjected):
+		return verdict{class: mail.ClassProtocol, hint: "somebody on the way may be tampering with the connection; set security to tls"}, true
 	case is(ErrProtocol, ErrTooMuch):
 		return verdict{class: mail.ClassProtocol}, true
 	case is(io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE):

@@ -29,8 +29,10 @@ const releaseAtOnce = 4096
 // Lines, depth and literals are bounded; what breaks a bound or the protocol
 // closes the connection, and IMAP.Err says why.
 //
-// Time: a command is due to be answered from the moment it is written. While
-// none is, silence is no fault, because go-imap reads all the time.
+// Time: a command is due to be answered from the moment it is written. Only a
+// body and the answer to a command give the server new time; whatever else it
+// says does not. While nothing is due silence is no fault, because go-imap
+// reads all the time.
 //
 // Read belongs to go-imap's reading goroutine and Write to whoever sends
 // commands through go-imap; Close may be called from any goroutine.
@@ -51,6 +53,7 @@ type Guard struct {
 	fetch    *fetchFilter
 	junk     *junk // a response that is left out
 	bodiless int   // FETCH responses since the last body
+	progress bool  // a body or an answer came since the last line was read for
 
 	mu   sync.Mutex
 	tags tags
@@ -98,6 +101,7 @@ func (g *Guard) read(p []byte) (int, error) {
 			g.conn.awaitBytes()
 			n, err := g.in.read(p[:min(int64(len(p)), g.body)])
 			g.body -= int64(n)
+			g.progress = true
 			return n, err
 		}
 		if err := g.gather(); err != nil {
@@ -142,8 +146,9 @@ func (g *Guard) between() bool {
 // connection is closed when it returns an error other than errKicked.
 func (g *Guard) advance() error {
 	if g.drop > 0 {
-		g.conn.awaitBytes()
+		g.clock(false)
 		n, err := g.in.discard(g.drop)
+		g.conn.pause()
 		g.drop -= n
 		return err
 	}
@@ -153,6 +158,7 @@ func (g *Guard) advance() error {
 		g.in.begin()
 	}
 	line, err := g.in.line()
+	g.conn.pause()
 	if err != nil {
 		return err
 	}
@@ -170,9 +176,9 @@ func (g *Guard) advance() error {
 	return nil
 }
 
-// clock starts the time for the next line, unless nothing is due at all. It
-// runs from when the line is read for: while go-imap waits for a slow disk
-// nobody reads, and that is not the server's fault.
+// clock lets the time for an answer run while a line is read for, unless
+// nothing is due at all; after progress it begins anew. While go-imap waits for
+// a slow disk nobody reads, and that is not the server's fault.
 func (g *Guard) clock(fresh bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -180,7 +186,12 @@ func (g *Guard) clock(fresh bool) {
 		g.conn.rest()
 		return
 	}
-	g.conn.Await()
+	if g.progress {
+		g.progress = false
+		g.conn.Await()
+		return
+	}
+	g.conn.proceed()
 }
 
 // response begins a response.
@@ -219,6 +230,7 @@ func (g *Guard) tagged(r Response, rest []byte) error {
 	if !ours {
 		return fmt.Errorf("%w: an answer to a command that was not sent", ErrProtocol)
 	}
+	g.progress = true
 	return g.status(r, rest)
 }
 
@@ -323,7 +335,7 @@ func (g *Guard) fetchSegment(line []byte) error {
 func (g *Guard) endFetch() error {
 	g.bodiless++
 	if g.fetch.body {
-		g.bodiless = 0
+		g.bodiless, g.progress = 0, true
 	}
 	g.fetch = nil
 	if g.bodiless > maxBodiless {

@@ -255,11 +255,24 @@ func TestGuardStalls(t *testing.T) {
 			}
 		}
 	}
+	repeat := func(line string) func(s *script) {
+		return func(s *script) {
+			for range 1000 {
+				time.Sleep(15 * time.Second)
+				s.raw(line)
+			}
+		}
+	}
 	cases := []struct {
 		name string
 		play func(s *script)
 		want time.Duration
 	}{
+		{"chatter", repeat("* OK still here\r\n"), 90 * time.Second},
+		{"changes", repeat("* 7 EXISTS\r\n"), 90 * time.Second},
+		{"new words", repeat("* X-NEW 7\r\n"), 90 * time.Second},
+		{"flags of messages", repeat("* 7 FETCH (UID 5 FLAGS ())\r\n"), 90 * time.Second},
+		{"a dropped literal that comes slowly", trickle("* X {100}\r\n"), 90 * time.Second},
 		{"silence", func(*script) {}, 20 * time.Second},
 		{"in a line", func(s *script) { s.raw("* 1 EXI") }, 20 * time.Second},
 		{"in a body", func(s *script) { s.raw("* 1 FETCH (UID 1 BODY[] {10}\r\n123") }, 20 * time.Second},

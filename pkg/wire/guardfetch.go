@@ -258,13 +258,26 @@ func isList(value []byte) bool {
 	return len(value) >= 2 && value[0] == '(' && value[len(value)-1] == ')'
 }
 
+// What one message may have of flags. Each costs go-imap and the archive many
+// times its length, and the largest servers allow some dozens.
+const (
+	maxFlag      = 64       // bytes of one
+	maxFlags     = 128      // how many
+	maxFlagBytes = 4 * 1024 // of all
+)
+
 // flagList returns the flags of a list that go-imap can read, as a list. A
-// flag that it cannot read is left out: it would end the connection.
+// flag that it cannot read is left out: it would end the connection. So are
+// those that are too long or too many.
 func flagList(value []byte) []byte {
 	list := []byte{'('}
-	for _, flag := range bytes.Fields(value[1 : len(value)-1]) {
-		if !isFlag(flag) {
+	kept := 0
+	for flag := range bytes.FieldsSeq(value[1 : len(value)-1]) {
+		if len(flag) > maxFlag || !isFlag(flag) {
 			continue
+		}
+		if kept++; kept > maxFlags || len(list)+len(flag) > maxFlagBytes {
+			break
 		}
 		if len(list) > 1 {
 			list = append(list, ' ')

@@ -53,11 +53,11 @@ func OpenIMAP(ctx context.Context, o Options) (*IMAP, error) {
 	c := &IMAP{options: o, conn: conn, said: &said{}, mark: "M" + rand.Text()[:6]}
 	c.in = newIMAPStream(conn, c.said)
 	if err := c.open(ctx); err != nil {
-		_ = conn.Close() // it ends with err, whatever closing says
+		_ = c.Close() // it ends with err, whatever closing says
 		return nil, err
 	}
 	if !stop() {
-		_ = conn.Close() // ctx ended at the last moment, and closed it already
+		_ = c.Close() // ctx ended at the last moment, and closed it already
 		return nil, o.failure(protocolIMAP, "open", context.Cause(ctx))
 	}
 	c.guard = newGuard(c.in, c.greetingOfOurs())
@@ -86,6 +86,7 @@ func (c *IMAP) open(ctx context.Context) error {
 // greeting reads the server's first line (RFC 9051 section 7.1) and reports
 // whether it took us for signed in.
 func (c *IMAP) greeting() (signedIn bool, err error) {
+	c.conn.Await()
 	r, err := c.in.response()
 	if err != nil {
 		return false, err
@@ -219,6 +220,7 @@ func (c *IMAP) send(line string) error {
 
 // await reads up to the answer with the tag, or to a continuation request.
 func (c *IMAP) await(tag string, see func(Response)) (Response, error) {
+	c.conn.Await()
 	for range maxUnasked {
 		r, err := c.in.response()
 		if err != nil {
@@ -300,9 +302,20 @@ func (c *IMAP) Logout(ctx context.Context) error {
 	return err
 }
 
+// Redact takes the password out of a text that a server sent. It does not make
+// it safe to show, see Clean.
+func (c *IMAP) Redact(text string) string { return c.said.redact(text) }
+
+// Clean makes a text that a server sent safe to show: see Text, and without
+// the password.
+func (c *IMAP) Clean(text string) string { return c.said.clean([]byte(text)) }
+
 // Close closes the connection at once. It may be called from any goroutine,
 // any number of times.
-func (c *IMAP) Close() error { return c.conn.Close() }
+func (c *IMAP) Close() error {
+	c.said.sum()
+	return c.conn.Close()
+}
 
 // explain makes a *mail.Error out of err. When the server had said BYE, then
 // that is the reason, and not that it closed the connection.

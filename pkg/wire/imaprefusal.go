@@ -13,6 +13,7 @@ import (
 var (
 	errNoStartTLS = errors.New("the server does not do STARTTLS")
 	errPreauth    = errors.New("the server calls us signed in on a connection that is not encrypted")
+	errInjected   = fmt.Errorf("%w: plain text behind the answer to STARTTLS", ErrProtocol)
 )
 
 // refusal is a server's NO, BAD or BYE as an error.
@@ -25,9 +26,11 @@ func (r *refusal) Error() string { return fmt.Sprintf("the server said %q", r.st
 func (r *refusal) classify(op string, class mail.Class, retry mail.Retry) *mail.Error {
 	e := &mail.Error{Op: op, Scope: mail.ScopeAccount, Class: class, Retry: retry, Err: r}
 	switch {
-	case isPassing(r.status):
+	case class == mail.ClassAuth && r.status.passes(), class != mail.ClassAuth && r.status.throttles():
 		e.Class, e.Retry = mail.ClassThrottled, mail.RetryLater
 		e.Hint = "the server asks to wait; run again later"
+	case r.status.Code == "CONTACTADMIN": // RFC 5530 section 3
+		e.Hint = "the server says that only whoever runs it can help; ask them"
 	case class == mail.ClassAuth:
 		e.Hint = "check username and password; many providers want an app password instead of the usual one"
 	}

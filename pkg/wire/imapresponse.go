@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -48,6 +49,10 @@ type Response struct {
 	// Nodes are the values behind the name, for a data response other than
 	// SEARCH and ESEARCH.
 	Nodes []Node
+
+	// Odd says why the values of a LIST or STATUS have no Nodes: their line
+	// could not be read, and costs nothing but itself. It is nil for all else.
+	Odd error
 
 	// Raw is the rest of the line behind the name, for SEARCH and ESEARCH
 	// only: they can hold millions of numbers.
@@ -97,11 +102,10 @@ func isStatus(typ string) bool {
 	return false
 }
 
-// response reads one response, with all its literals. All of it must come
-// within the limit for one response.
+// response reads one response, with all its literals. The caller says when
+// one is due.
 func (s *imapStream) response() (Response, error) {
 	s.begin()
-	s.conn.Await()
 	line, err := s.line()
 	if err != nil {
 		return Response{}, err
@@ -117,6 +121,11 @@ func (s *imapStream) response() (Response, error) {
 		err = fmt.Errorf("%w: an answer is neither OK nor NO nor BAD", ErrProtocol)
 	case r.Type == "SEARCH" || r.Type == "ESEARCH":
 		r.Raw, err = rawListing(rest)
+	case (r.Type == "LIST" || r.Type == "STATUS") && isOneLine(rest):
+		r.Nodes, err = s.nodes(rest)
+		if errors.Is(err, ErrProtocol) {
+			r.Odd, err = err, nil
+		}
 	default:
 		r.Nodes, err = s.nodes(rest)
 	}
@@ -124,6 +133,14 @@ func (s *imapStream) response() (Response, error) {
 		return Response{}, s.conn.fail(err)
 	}
 	return r, nil
+}
+
+// isOneLine reports whether a response surely ends with its line. Only then can
+// it be left out when it makes no sense: behind a literal that was not
+// understood anything may come.
+func isOneLine(rest []byte) bool {
+	at, _, err := literalAt(rest)
+	return at < 0 && err == nil
 }
 
 // head reads the tag, the number if any, and the type of a response, and

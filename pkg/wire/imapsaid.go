@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"log/slog"
-	"strings"
 	"sync"
 
 	"mailpull/pkg/signin"
@@ -13,7 +12,7 @@ import (
 // goroutine.
 type said struct {
 	mu          sync.Mutex
-	log         *slog.Logger        // nil: nothing is logged yet
+	warnings    *Warnings           // nil: nothing is logged yet
 	credentials *signin.Credentials // nil until they are known
 	last        string              // of the last BYE, ALERT or NO
 	bye         *Status
@@ -29,21 +28,35 @@ func (s *said) hide(credentials *signin.Credentials) {
 // tell logs alerts from now on. What came before TLS is nobody's word.
 func (s *said) tell(log *slog.Logger) {
 	s.mu.Lock()
-	s.log = log
+	s.warnings = NewWarnings(log)
 	s.mu.Unlock()
+}
+
+// sum ends what is told for the session.
+func (s *said) sum() {
+	s.mu.Lock()
+	warnings := s.warnings
+	s.mu.Unlock()
+	if warnings != nil {
+		warnings.Sum()
+	}
+}
+
+// redact takes the password out of a text.
+func (s *said) redact(text string) string {
+	s.mu.Lock()
+	credentials := s.credentials
+	s.mu.Unlock()
+	if credentials == nil {
+		return text
+	}
+	return credentials.Redact(text)
 }
 
 // clean makes a server's text safe to show: without the password first,
 // because an escaped or shortened one would not be recognised.
 func (s *said) clean(text []byte) string {
-	s.mu.Lock()
-	credentials := s.credentials
-	s.mu.Unlock()
-	text = bytes.TrimSpace(text)
-	if credentials == nil {
-		return Text(string(text))
-	}
-	return Text(credentials.Redact(string(text)))
+	return Text(s.redact(string(bytes.TrimSpace(text))))
 }
 
 // keep remembers a status that a person may want to read later.
@@ -54,9 +67,9 @@ func (s *said) keep(status Status) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.log != nil && status.Code == "ALERT" {
+	if s.warnings != nil && status.Code == "ALERT" {
 		// RFC 9051 section 7.1: a person must get to see it.
-		s.log.Warn("the server alerts", "text", status.Text)
+		s.warnings.Warn("the server alerts", "text", status.Text)
 	}
 	if s.bye == nil || bye {
 		s.last = status.Text
@@ -88,23 +101,24 @@ func (s *said) farewell() *Status {
 	return s.bye
 }
 
-// isPassing reports whether a refusal is one that waiting can cure: the codes
-// of RFC 5530 and RFC 9738, and the words of servers that send none (Gmail,
-// Exchange; 2026).
-func isPassing(status Status) bool {
-	switch status.Code {
-	case "UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "THROTTLED", "OVERQUOTA":
+// throttles reports whether a status asks us to come back later.
+func (s Status) throttles() bool {
+	switch s.Code {
+	case "INUSE", "LIMIT", "THROTTLED", "OVERQUOTA":
 		return true
-	case "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED", "CONTACTADMIN":
+	}
+	return SaysThrottled(s.Text)
+}
+
+// passes reports whether the refusal of a sign-in is one that waiting can
+// cure: the codes of RFC 5530 and RFC 9738, and the words of servers that send
+// none.
+func (s Status) passes() bool {
+	switch s.Code {
+	case "UNAVAILABLE", "SERVERBUG":
+		return true
+	case "AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "PRIVACYREQUIRED":
 		return false
 	}
-	text := strings.ToLower(status.Text)
-	for _, word := range []string{
-		"too many", "throttled", "rate limit", "not connected", "temporar", "bandwidth", "maximum number",
-	} {
-		if strings.Contains(text, word) {
-			return true
-		}
-	}
-	return false
+	return s.throttles() || isPassing(s.Text)
 }

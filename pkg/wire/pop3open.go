@@ -14,10 +14,6 @@ import (
 // lines fits in.
 const pop3Listing = 128 << 20
 
-// maxAuthCommand is the length of an AUTH command with its CRLF above which
-// the response goes on a line of its own (RFC 5034 section 4).
-const maxAuthCommand = 255
-
 // POP3 is a signed-in POP3 connection.
 type POP3 struct {
 	// Turn is for go-pop3 and for the caller's own commands. The caller
@@ -177,23 +173,26 @@ func (p *pop3Opener) credentialsSent() (POP3Reply, error) {
 	return p.turn.Answer()
 }
 
-// authPlain signs in by SASL PLAIN, in one round trip where the response fits
-// into the command. A server that wants it on its own line anyway gets it.
+// authPlain signs in by SASL PLAIN. The response goes on a line of its own
+// once the server asked for it: in the command it is RFC 5034's, and a server
+// that knows AUTH as RFC 1734 has it takes the command for a wrong one.
 func (p *pop3Opener) authPlain() (POP3Reply, error) {
 	response, err := p.credentials.Plain()
 	if err != nil {
 		return POP3Reply{}, err
 	}
-	command := "AUTH PLAIN " + response.Reveal()
-	if len(command)+len("\r\n") > maxAuthCommand {
-		command = "AUTH PLAIN"
-	}
-	if err := p.turn.Send(command); err != nil {
+	if err := p.turn.Send("AUTH PLAIN"); err != nil {
 		return POP3Reply{}, err
 	}
 	more, reply, err := p.turn.challenge()
-	if err != nil || !more {
+	if err != nil {
 		return reply, err
+	}
+	if !more && reply.OK {
+		return reply, p.turn.fail(fmt.Errorf("%w: signed in before it was told who we are", ErrProtocol))
+	}
+	if !more {
+		return reply, nil
 	}
 	if err := p.turn.Send(response.Reveal()); err != nil {
 		return POP3Reply{}, err
@@ -223,12 +222,35 @@ func pop3Refusal(op string, reply POP3Reply, class mail.Class) error {
 		e.Hint = "the server says that this will not pass by itself; ask whoever runs it"
 	case POP3Auth:
 		e.Class = mail.ClassAuth
+	default:
+		passingRefusal(e, reply)
 	}
 	if e.Class == mail.ClassAuth {
 		e.Retry = mail.RetryNever
 		e.Hint = "check username and password; many providers want an app password instead of the usual one, or POP3 switched on first"
 	}
 	return e
+}
+
+// passingRefusal makes of e what a refusal without a response code means, if
+// its words say that it passes by itself: servers that know no codes refuse a
+// maildrop which is in use, or a second sign-in within minutes, as they refuse
+// a wrong password.
+func passingRefusal(e *mail.Error, reply POP3Reply) {
+	switch {
+	case isLocked(reply.Text):
+		e.Class = mail.ClassThrottled
+		e.Hint = "another program seems to have this mailbox open, and POP3 lets one in at a time; the next run tries again"
+	case reply.Passing():
+		e.Class = mail.ClassThrottled
+		e.Hint = "the server asks to wait; the next run tries again, and pulling this account less often may help"
+	}
+}
+
+// isLocked reports whether a refusal's words say that somebody else has the
+// maildrop. An account that is locked is another matter.
+func isLocked(text string) bool {
+	return says(text, "locked", "to lock", "maildrop lock", "mailbox lock") && !says(text, "account")
 }
 
 // pop3Caps is what we need to know of the answer to CAPA (RFC 2449).

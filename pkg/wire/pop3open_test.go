@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -42,7 +41,8 @@ func pop3Capa(caps ...string) []string {
 	return append(append(lines, caps...), ".")
 }
 
-func authPlain() string { return "C: AUTH PLAIN " + plainResponse() }
+// authPlain is the conversation of AUTH PLAIN up to its outcome.
+func authPlain() []string { return []string{"C: AUTH PLAIN", "+ ", "C: " + plainResponse()} }
 
 func TestOpenPOP3(t *testing.T) {
 	t.Parallel()
@@ -52,10 +52,9 @@ func TestOpenPOP3(t *testing.T) {
 		talk       []string
 		pipelining bool
 	}{
-		{"AUTH PLAIN", append(pop3Capa("TOP", "PIPELINING", "SASL LOGIN PLAIN"), authPlain(), "+OK in"), true},
-		{"small letters", append(pop3Capa("pipelining", "sasl plain"), authPlain(), "+OK in"), true},
-		{"response on its own line anyway", append(pop3Capa("SASL PLAIN"), authPlain(), "+ ", "C: "+plainResponse(), "+OK in"), false},
-		{"response on its own line, bare plus", append(pop3Capa("SASL PLAIN"), authPlain(), "+", "C: "+plainResponse(), "+OK in"), false},
+		{"AUTH PLAIN", append(pop3Capa("TOP", "PIPELINING", "SASL LOGIN PLAIN"), append(authPlain(), "+OK in")...), true},
+		{"small letters", append(pop3Capa("pipelining", "sasl plain"), append(authPlain(), "+OK in")...), true},
+		{"bare plus", append(pop3Capa("SASL PLAIN"), "C: AUTH PLAIN", "+", "C: "+plainResponse(), "+OK in"), false},
 		{"no PLAIN", append(pop3Capa("USER", "SASL CRAM-MD5", "", "X-PIPELINING"), userPass...), false},
 		{"no CAPA", append([]string{"+OK hello <1.2@pop.example.com>", "C: CAPA", "-ERR what?"}, userPass...), false},
 	} {
@@ -89,28 +88,56 @@ func TestOpenPOP3(t *testing.T) {
 	}
 }
 
-// RFC 5034 section 4: a response that makes AUTH longer than 255 bytes goes on
-// a line of its own.
-func TestLongResponseGoesAlone(t *testing.T) {
+// Servers that know no response codes say in words that a refusal passes.
+func TestPassingPOP3Refusals(t *testing.T) {
 	t.Parallel()
-	password := strings.Repeat("p", 300)
-	response := base64.StdEncoding.EncodeToString([]byte("\x00" + testUser + "\x00" + password))
-	o, _ := serve(t, func(s *script) {
-		talk(s, append(pop3Capa("SASL PLAIN"), "C: AUTH PLAIN", "+ ", "C: "+response, "+OK in")...)
-		s.stall()
-	})
-	o.Login.Password = func(context.Context) (secret.String, error) { return secret.New(password), nil }
-	conn, err := OpenPOP3(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
+	const locked, wait = "another program", "asks to wait"
+	for text, hint := range map[string]string{
+		"maildrop already locked":                     locked,
+		"Unable to lock maildrop":                     locked,
+		"unable to obtain maildrop lock":              locked,
+		"Server Unavailable. 21":                      wait,
+		"Login is limited to once every 15 minutes":   wait,
+		"too many connections":                        wait,
+		"Temporary authentication failure":            wait,
+		"system error, please try again later":        wait,
+		"your account is locked, please try it later": wait,
+	} {
+		capa := append(pop3Capa("USER"), "C: USER "+testUser, "+OK", "C: PASS "+testPassword)
+		for step, lines := range map[string][]string{
+			"greeting":   {"-ERR " + text},
+			"AUTH":       {"+OK", "C: CAPA", "+OK", "SASL PLAIN", ".", "C: AUTH PLAIN", "-ERR " + text},
+			"PASS":       append(capa, "-ERR "+text),
+			"AUTH codes": append(append(pop3Capa("SASL PLAIN", "AUTH-RESP-CODE"), authPlain()...), "-ERR "+text),
+		} {
+			o, _ := serve(t, func(s *script) { talk(s, lines...) })
+			_, err := OpenPOP3(t.Context(), o)
+			wantError(t, err, mail.ClassThrottled, mail.RetryLater)
+			if !strings.Contains(mail.ErrorHint(err), hint) {
+				t.Errorf("%s, %q: hint %q", step, text, mail.ErrorHint(err))
+			}
+		}
 	}
-	_ = conn.Close()
+}
+
+// What a code says counts more than words.
+func TestPassingByCode(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"-ERR [AUTH] temporarily wrong": false, "-ERR [SYS/PERM] unavailable": false, "-ERR wrong": false,
+		"-ERR": false, "+OK too many": false, "-ERR [SYS/TEMP]": true, "-ERR [IN-USE] x": true,
+		"-ERR [LOGIN-DELAY] x": true, "-ERR [X] too many": true,
+	} {
+		if reply, err := parsePOP3Reply([]byte(line)); err != nil || reply.Passing() != want {
+			t.Errorf("%q: got %t, %v", line, reply.Passing(), err)
+		}
+	}
 }
 
 func TestOpenPOP3Refused(t *testing.T) {
 	t.Parallel()
 	auth := func(answers ...string) []string {
-		return append(append(pop3Capa("SASL PLAIN"), authPlain()), answers...)
+		return append(append(pop3Capa("SASL PLAIN"), authPlain()...), answers...)
 	}
 	pass := func(answers ...string) []string {
 		return append(append(pop3Capa("USER"), "C: USER "+testUser, "+OK", "C: PASS "+testPassword), answers...)
@@ -137,10 +164,11 @@ func TestOpenPOP3Refused(t *testing.T) {
 		{"[LOGIN-DELAY]", pass("-ERR [LOGIN-DELAY] wait"), mail.ClassThrottled, mail.RetryLater, "wait"},
 		{"[SYS/TEMP]", pass("-ERR [SYS/TEMP] later"), mail.ClassServer, mail.RetryLater, "later"},
 		{"[SYS/PERM]", pass("-ERR [SYS/PERM] never"), mail.ClassServer, mail.RetryNever, "never"},
-		{"no [AUTH] where it is announced", append(pop3Capa("SASL PLAIN", "AUTH-RESP-CODE"), authPlain(), "-ERR oops"),
+		{"no [AUTH] where it is announced", append(append(pop3Capa("SASL PLAIN", "AUTH-RESP-CODE"), authPlain()...), "-ERR oops"),
 			mail.ClassServer, mail.RetryLater, "oops"},
 		{"empty answer is no success", pass(""), mail.ClassProtocol, mail.RetryLater, "neither"},
-		{"a third step", auth("+ ", "C: "+plainResponse(), "+ more"), mail.ClassProtocol, mail.RetryLater, "neither"},
+		{"no challenge", append(pop3Capa("SASL PLAIN"), "C: AUTH PLAIN", "+OK in"), mail.ClassProtocol, mail.RetryLater, "before it was told"},
+		{"a third step", auth("+ more"), mail.ClassProtocol, mail.RetryLater, "neither"},
 		{"hangs up at sign-in", auth(), mail.ClassConnect, mail.RetryLater, ""},
 		{"echoed password", pass("-ERR wrong: PASS " + testPassword), mail.ClassAuth, mail.RetryNever, "wrong: PASS"},
 		{"echoed response", auth("-ERR wrong: " + plainResponse()), mail.ClassAuth, mail.RetryNever, "wrong: "},
@@ -199,7 +227,7 @@ func TestSTLS(t *testing.T) {
 		_, _ = s.in.ReadByte() // of the client's hello
 		s.say("+OK", "SASL PLAIN", ".")
 	}
-	inside := []string{"C: CAPA", "+OK", "SASL PLAIN", ".", authPlain(), "+OK in"}
+	inside := append(append([]string{"C: CAPA", "+OK", "SASL PLAIN", "."}, authPlain()...), "+OK in")
 	for _, test := range []struct {
 		name     string
 		security Security
@@ -261,7 +289,7 @@ func TestSTLS(t *testing.T) {
 // holds for all.
 func TestOpenPOP3Stalls(t *testing.T) {
 	t.Parallel()
-	whole := append(pop3Capa("SASL PLAIN"), authPlain(), "+ ", "C: "+plainResponse())
+	whole := append(pop3Capa("SASL PLAIN"), authPlain()...)
 	old := []string{"+OK", "C: CAPA", "-ERR", "C: USER " + testUser, "+OK", "C: PASS " + testPassword}
 	for _, conversation := range [][]string{whole, old, append(pop3Capa("STLS"), "C: STLS", "+OK")} {
 		for n := range len(conversation) + 1 {
@@ -308,7 +336,7 @@ func TestOpenPOP3Cancelled(t *testing.T) {
 func TestOpenContextEndsWithOpening(t *testing.T) {
 	t.Parallel()
 	o, _ := serve(t, func(s *script) {
-		talk(s, append(pop3Capa("SASL PLAIN"), authPlain(), "+OK in", "C: NOOP", "+OK")...)
+		talk(s, append(append(pop3Capa("SASL PLAIN"), authPlain()...), "+OK in", "C: NOOP", "+OK")...)
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	conn, err := OpenPOP3(ctx, o)

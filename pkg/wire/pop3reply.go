@@ -39,6 +39,18 @@ func (r POP3Reply) Error() string {
 	return fmt.Sprintf("the server said %q", r.Text)
 }
 
+// Passing reports whether a refusal is one that waiting can cure: by its code,
+// or by its words where it has none.
+func (r POP3Reply) Passing() bool {
+	switch r.Code {
+	case POP3InUse, POP3LoginDelay, POP3SysTemp:
+		return !r.OK
+	case POP3SysPerm, POP3Auth:
+		return false
+	}
+	return !r.OK && (isLocked(r.Text) || isPassing(r.Text))
+}
+
 // parsePOP3Reply reads a status line without its CRLF. The indicator is in
 // upper case and ends at a space or at the end of the line (RFC 1939 section
 // 3). Everything else is an error, an empty line above all: go-pop3 takes that

@@ -125,6 +125,24 @@ func (t *Turn) Answer() (POP3Reply, error) {
 	return reply, t.done()
 }
 
+// AnswerIs reads an answer of one line and reports whether it is +OK with a
+// text for which is returns true. That function sees the text as it came, and
+// during the call only. The reply, which says what else came, is safe to print.
+func (t *Turn) AnswerIs(is func(text []byte) bool) (matched bool, reply POP3Reply, err error) {
+	line, err := t.statusLine()
+	if err != nil {
+		return false, POP3Reply{}, err
+	}
+	if text, ok := bytes.CutPrefix(line, []byte("+OK ")); ok && is(text) {
+		return true, POP3Reply{OK: true}, t.done()
+	}
+	reply, err = t.parse(line)
+	if err != nil {
+		return false, POP3Reply{}, err
+	}
+	return false, reply, t.done()
+}
+
 // Listing reads an answer of many lines, and calls each with every line
 // without its line end; the bytes are valid during the call only. All lines
 // together may have as many bytes as Limits.Listing.
@@ -193,23 +211,34 @@ func (t *Turn) challenge() (more bool, reply POP3Reply, err error) {
 
 // status reads one status line. The line is valid until the next read.
 func (t *Turn) status() (POP3Reply, []byte, error) {
-	if t.body != nil {
-		return POP3Reply{}, nil, t.fail(errors.New("a message was not read to its end"))
-	}
-	if err := t.Err(); err != nil {
-		return POP3Reply{}, nil, err // what is still buffered counts no more
-	}
-	t.Await()
-	line, err := t.readLine(maxStatusLine)
+	line, err := t.statusLine()
 	if err != nil {
 		return POP3Reply{}, nil, err
 	}
+	reply, err := t.parse(line)
+	return reply, line, err
+}
+
+// statusLine reads what should be a status line.
+func (t *Turn) statusLine() ([]byte, error) {
+	if t.body != nil {
+		return nil, t.fail(errors.New("a message was not read to its end"))
+	}
+	if err := t.Err(); err != nil {
+		return nil, err // what is still buffered counts no more
+	}
+	t.Await()
+	return t.readLine(maxStatusLine)
+}
+
+// parse reads a status line's parts, and makes its text safe to print.
+func (t *Turn) parse(line []byte) (POP3Reply, error) {
 	reply, err := parsePOP3Reply(line)
 	if err != nil {
-		return POP3Reply{}, nil, t.fail(fmt.Errorf("%w: %q", err, t.clean(string(line))))
+		return POP3Reply{}, t.fail(fmt.Errorf("%w: %q", err, t.Clean(string(line))))
 	}
-	reply.Text = t.clean(reply.Text)
-	return reply, line, nil
+	reply.Text = t.Clean(reply.Text)
+	return reply, nil
 }
 
 // done ends an answer. When no other is due, there must be nothing more to
@@ -243,9 +272,9 @@ func (t *Turn) readLine(limit int) ([]byte, error) {
 	return line, nil
 }
 
-// clean returns what the server said, without secrets and safe to print. The
+// Clean returns what the server said, without secrets and safe to print. The
 // secrets go first: cut or escaped they would not be found any more.
-func (t *Turn) clean(text string) string { return Text(t.redact(text)) }
+func (t *Turn) Clean(text string) string { return Text(t.redact(text)) }
 
 // fail closes the connection with err as the reason, unless there was one
 // before, and returns the reason.

@@ -186,6 +186,28 @@ func TestNobodyAskedForMore(t *testing.T) {
 	}
 }
 
+// A comparison sees what came, and a person what is safe to see.
+func TestAnswerIs(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		answer  string
+		matched bool
+	}{{"+OK 1 hunter2", true}, {"-ERR 1 hunter2", false}, {"+OK 2 hunter2", false}} {
+		turn := playBack(test.answer + "\r\n")
+		turn.redact = func(s string) string { return strings.ReplaceAll(s, "hunter2", "***") }
+		_ = turn.Send("UIDL 1") // it is only recorded
+		matched, reply, err := turn.AnswerIs(func(text []byte) bool { return string(text) == "1 hunter2" })
+		if matched != test.matched || err != nil || !matched && !strings.HasSuffix(reply.Text, " ***") {
+			t.Errorf("%q: got %t, %+v, %v", test.answer, matched, reply, err)
+		}
+	}
+	turn := playBack("+OK 1\r\nmore")
+	_ = turn.Send("UIDL 1") // it is only recorded
+	if _, _, err := turn.AnswerIs(func([]byte) bool { return true }); !errors.Is(err, ErrProtocol) {
+		t.Errorf("more than the answer: got %v", err)
+	}
+}
+
 func TestLinesAreBounded(t *testing.T) {
 	t.Parallel()
 	limits := Limits{Listing: 1000}

@@ -42,17 +42,23 @@ const (
 
 // Limits bounds what a server can cost. A zero field means its default.
 type Limits struct {
-	Open     time.Duration // connect, TLS and sign-in together; 60 s
-	Idle     time.Duration // without a single byte; 60 s
-	Response time.Duration // from a command to the end of a non-literal answer; 10 min
-	Session  time.Duration // a whole session; 24 h
+	Open    time.Duration // connect, TLS and sign-in together; 60 s
+	Idle    time.Duration // without a single byte; 60 s
+	Session time.Duration // a whole session; 24 h
+
+	// Response is the time from a command to its answer; 10 min. What the
+	// command asks for many of, a body above all, gives new time when it
+	// comes; what nobody asked for does not. While a body comes only Idle
+	// counts.
+	Response time.Duration
 
 	Bytes     int64 // received in one session; 0 means no limit
 	Literal   int64 // one message; 2 GiB
 	Line      int   // one line without its literals; 1 MiB
-	Listing   int   // one SEARCH or ESEARCH answer, or all lines of a UIDL; 16 MiB and 128 MiB
+	Listing   int   // one SEARCH or ESEARCH answer or all names of a LIST, or all lines of a UIDL; 16 MiB and 128 MiB
 	Depth     int   // nested parentheses; 64
 	Mailboxes int   // entries of one LIST; 100,000
+	Messages  int   // of one mailbox; 10,000,000
 }
 
 // WithDefaults returns the limits with every zero field set to its default.
@@ -67,6 +73,7 @@ func (l Limits) WithDefaults() Limits {
 		Listing:   16 << 20,
 		Depth:     64,
 		Mailboxes: 100_000,
+		Messages:  10_000_000,
 	}
 	setDefault(&l.Open, defaults.Open)
 	setDefault(&l.Idle, defaults.Idle)
@@ -77,6 +84,7 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.Listing, defaults.Listing)
 	setDefault(&l.Depth, defaults.Depth)
 	setDefault(&l.Mailboxes, defaults.Mailboxes)
+	setDefault(&l.Messages, defaults.Messages)
 	return l
 }
 

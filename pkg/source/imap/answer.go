@@ -84,7 +84,7 @@ func (f *fetch) takeBody(c *command, uid mail.UID, a *answer, item imapclient.Fe
 	case err != nil:
 		return &ofReceiver{err}
 	case body.left != 0:
-		return &ofReceiver{&mail.Error{Op: opFetch, Mailbox: f.refs.Mailbox, Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errUnread}}
+		return &ofReceiver{&mail.Error{Op: opFetch, Mailbox: f.shown(f.refs.Mailbox), Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errUnread}}
 	}
 	a.body = true
 	f.bytes += size

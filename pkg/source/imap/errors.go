@@ -23,7 +23,6 @@ const (
 var (
 	errNoBody     = errors.New("the server lists the message and sends no body")
 	errOtherUID   = errors.New("the server sent a body without saying that it is this message's")
-	errPoison     = errors.New("the server's answer broke the connection each time the message was asked for")
 	errNotOpen    = errors.New("the mailbox is not the selected one")
 	errUnread     = errors.New("the receiver did not read the body to its end")
 	errUnsendable = errors.New("the mailbox's name cannot be sent back to the server")
@@ -44,30 +43,16 @@ func (e *refused) class() mail.Class {
 	case "OVERQUOTA":
 		return mail.ClassQuota
 	}
-	if saysThrottled(e.Text) {
+	if wire.SaysThrottled(e.Text) {
 		return mail.ClassThrottled
 	}
 	return mail.ClassServer
 }
 
-// saysThrottled reports whether a server's words ask the client to wait.
-func saysThrottled(text string) bool {
-	text = strings.ToLower(text)
-	for _, words := range []string{
-		"throttl", "rate limit", "too many simultaneous", "too many connections",
-		"bandwidth limit", "exceeded command or bandwidth", "but not connected",
-	} {
-		if strings.Contains(text, words) {
-			return true
-		}
-	}
-	return false
-}
-
 // refusal returns the error for a command that the server refused.
-func refusal(op string, ref mail.Ref, scope mail.Scope, cause *refused) *mail.Error {
+func (s *Session) refusal(op string, ref mail.Ref, scope mail.Scope, cause *refused) *mail.Error {
 	return &mail.Error{
-		Op: op, Mailbox: ref.Mailbox, UID: ref.UID,
+		Op: op, Mailbox: s.shown(ref.Mailbox), UID: ref.UID,
 		Scope: scope, Retry: mail.RetryLater, Class: cause.class(), Err: cause,
 	}
 }
@@ -77,14 +62,14 @@ func refusal(op string, ref mail.Ref, scope mail.Scope, cause *refused) *mail.Er
 // server's last words are added, because they often are the only explanation.
 func (s *Session) lost(ctx context.Context, op string, err error) *mail.Error {
 	e := s.cause(ctx, err)
-	e.Op, e.Scope, e.Mailbox = op, mail.ScopeAccount, s.selected
+	e.Op, e.Scope, e.Mailbox = op, mail.ScopeAccount, s.shown(s.selected)
 	if op == opList || op == opClose {
 		e.Mailbox = ""
 	}
 	words := s.wire.LastText()
 	if e.Class == mail.ClassConnect {
 		e.Retry = mail.RetryNow // servers cut long sessions
-		if saysThrottled(words) {
+		if wire.SaysThrottled(words) {
 			e.Class, e.Retry = mail.ClassThrottled, mail.RetryLater
 		}
 	}

@@ -36,25 +36,28 @@ const maxThrottled = 3
 // missing are looked for, and fetched by sequence number as the last resort,
 // where go-imap takes an answer whose UID comes after the body. Each ref so
 // ends whole, gone, or failed.
+//
+// A session that ends on the way brings nothing of the commands in flight. The
+// next one may have to take care, see care.go.
 func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	defer s.wire.CloseOn(ctx)()
 	if refs.Mailbox != s.selected {
 		return &mail.Error{
-			Op: opFetch, Mailbox: refs.Mailbox, Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errNotOpen,
+			Op: opFetch, Mailbox: s.shown(refs.Mailbox), Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errNotOpen,
 		}
 	}
-	alone, condemned := s.suspects.among(refs)
+	alone := s.care.among(refs)
 	f := &fetch{
 		Session:  s,
 		refs:     refs,
 		receiver: r,
-		plan:     newPlanner(refs.UIDs.Minus(alone).Minus(condemned)),
+		plan:     newPlanner(refs.UIDs.Minus(alone)),
 		alone:    alone,
 		since:    time.Now(),
 		jobs:     make(chan *command, maxInFlight),
 		events:   make(chan event),
 	}
-	err := f.run(condemned)
+	err := f.run()
 	if err == nil {
 		err = f.lookFor(ctx)
 	}
@@ -78,7 +81,7 @@ type fetch struct {
 	refs     mail.Refs
 	receiver mail.Receiver
 	plan     *planner
-	alone    mail.UIDSet // suspects, asked for when all else is done
+	alone    mail.UIDSet // blamed once, asked for when all else is done
 	single   []mail.UID  // to be asked for once more, singly
 	missing  []mail.UID  // not answered when asked for singly
 
@@ -90,6 +93,8 @@ type fetch struct {
 	flight    []*command // sent and not completed, oldest first
 	held      *command   // its message ended the fetch, and its pump waits
 	torn      bool       // a body could not be read to its end
+	looking   mail.UID   // looked for with care
+	well      int        // refs that came whole or are gone
 	settled   int        // refs settled since the last Settled
 	bytes     int64      // of the bodies handed over since then
 	since     time.Time  // when that was
@@ -101,7 +106,7 @@ type command struct {
 	uids    mail.UIDSet
 	seq     uint32 // if not 0, the sequence number of the only UID
 	last    bool   // asks for one message: what fails now is not asked for again
-	minimal bool   // asks for nothing but the body
+	minimal bool   // asks for little but the body
 	got     map[mail.UID]*answer
 	latest  mail.UID      // the last one in got
 	handed  int           // bodies that the receiver was given
@@ -117,15 +122,7 @@ type event struct {
 }
 
 // run sends commands and takes their answers until nothing is left to ask.
-func (f *fetch) run(condemned mail.UIDSet) error {
-	for uid := range condemned.All {
-		if err := f.settle(f.item(uid), f.failed(uid, mail.ClassProtocol, errPoison)); err != nil {
-			return err
-		}
-	}
-	if err := f.endGroup(); err != nil {
-		return err
-	}
+func (f *fetch) run() error {
 	for f.fill(); len(f.flight) > 0; f.fill() {
 		if err := f.next(); err != nil {
 			return err
@@ -155,10 +152,15 @@ func (f *fetch) groupIsFull() bool {
 		f.settled > 0 && time.Since(f.since) >= groupAge
 }
 
-// fill keeps commands in flight. Suspects come last and one at a time, so
-// that a connection which breaks then tells whose fault it was.
+// fill keeps commands in flight: one of one message where care is needed, so
+// that a session which ends tells whose fault it was. The blamed come last.
 func (f *fetch) fill() {
-	for len(f.flight) == 0 || len(f.flight) < maxInFlight && !f.groupIsFull() {
+	most := maxInFlight
+	f.plan.single = f.care.needed(f.refs.Mailbox)
+	if f.plan.single {
+		most = 1
+	}
+	for len(f.flight) == 0 || len(f.flight) < most && !f.groupIsFull() {
 		if len(f.single) > 0 {
 			uid := f.single[0]
 			f.single = f.single[1:]
@@ -258,7 +260,7 @@ func (c *command) options() *goimap.FetchOptions {
 		UID:          true,
 		Flags:        !c.minimal,
 		InternalDate: !c.minimal,
-		RFC822Size:   !c.minimal,
+		RFC822Size:   true, // without it nobody knows an empty message from none
 		BodySection:  []*goimap.FetchItemBodySection{{Peek: true}},
 	}
 }

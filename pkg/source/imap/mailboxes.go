@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,10 @@ import (
 // statusGroup is how many STATUS commands are sent before the answers to all
 // of them are awaited.
 const statusGroup = 64
+
+// maxName is the length in bytes above which the name of a mailbox is not
+// believed. A file system takes 255 for each level.
+const maxName = 1024
 
 // Mailboxes implements pull.Session. It is one round trip where the server
 // has LIST-STATUS (RFC 5819), else one for LIST and one for each statusGroup
@@ -29,7 +34,7 @@ func (s *Session) Mailboxes(ctx context.Context) ([]mail.Mailbox, error) {
 		if no == nil {
 			return list.done(), nil
 		}
-		s.log.Warn("LIST with STATUS was refused, asking for each", "err", no)
+		s.warnings.Warn("LIST with STATUS was refused, asking for each", "err", no)
 		list = newList(s)
 	}
 	no, err := s.list(ctx, list, s.listCommand())
@@ -37,9 +42,10 @@ func (s *Session) Mailboxes(ctx context.Context) ([]mail.Mailbox, error) {
 		return nil, err
 	}
 	if no != nil {
-		return nil, refusal(opList, mail.Ref{}, mail.ScopeAccount, no)
+		return nil, s.refusal(opList, mail.Ref{}, mail.ScopeAccount, no)
 	}
 	boxes := list.done()
+	list.whole = true
 	if err := s.askStatus(ctx, list, boxes); err != nil {
 		return nil, err
 	}
@@ -117,6 +123,8 @@ type list struct {
 	boxes  []mail.Mailbox
 	place  map[mail.MailboxName]int // the index in boxes
 	status map[mail.MailboxName]*mail.Status
+	bytes  int  // of names so far
+	whole  bool // no more mailboxes are to come
 }
 
 func newList(s *Session) *list {
@@ -128,29 +136,55 @@ func newList(s *Session) *list {
 func (l *list) take(r wire.Response) error {
 	switch r.Type {
 	case "LIST":
-		box, err := parseList(r.Nodes)
+		box, err := parseList(r)
 		if err != nil {
-			l.s.log.Warn("a LIST answer was left out", "err", err)
-			return nil
+			l.s.warnings.Warn("a LIST answer was left out", "err", l.s.wire.Clean(err.Error()))
+			return l.spend(maxName)
 		}
 		return l.add(box)
 	case "STATUS":
-		name, status, err := parseStatus(r.Nodes, l.s.wire.Has("CONDSTORE"))
+		name, status, err := parseStatus(r, l.s.wire.Has("CONDSTORE"))
 		if err != nil {
-			l.s.log.Warn("a STATUS answer was left out", "err", err)
+			l.s.warnings.Warn("a STATUS answer was left out", "err", l.s.wire.Clean(err.Error()))
 			return nil
 		}
-		if len(l.status) <= l.s.limits.Mailboxes {
-			l.status[name] = status
+		return l.addStatus(name, status)
+	}
+	return nil
+}
+
+// addStatus keeps the status of a mailbox that is listed, or may be listed
+// later in the same answer.
+func (l *list) addStatus(name mail.MailboxName, status *mail.Status) error {
+	_, listed := l.place[name]
+	_, known := l.status[name]
+	if !listed && !known && name != mail.Inbox {
+		if l.whole {
+			return nil
 		}
+		if err := l.spend(len(name)); err != nil {
+			return err
+		}
+	}
+	l.status[name] = status
+	return nil
+}
+
+// spend takes bytes from what one LIST may cost.
+func (l *list) spend(n int) error {
+	if l.bytes += n; l.bytes > l.s.limits.Listing {
+		return fmt.Errorf("%w: a list of mailboxes of more than %d bytes", wire.ErrTooMuch, l.s.limits.Listing)
 	}
 	return nil
 }
 
 // add adds a mailbox to the list. The first of two with the same name wins.
 func (l *list) add(box mail.Mailbox) error {
+	if err := l.spend(len(box.Wire)); err != nil {
+		return err
+	}
 	if _, ok := l.place[box.Name]; ok {
-		l.s.log.Warn("the server lists a mailbox twice", "mailbox", string(box.Name))
+		l.s.warnings.Warn("the server lists a mailbox twice", "mailbox", string(l.s.shown(box.Name)))
 		return nil
 	}
 	if len(l.boxes) >= l.s.limits.Mailboxes {
@@ -179,13 +213,20 @@ func (l *list) done() []mail.Mailbox {
 
 // parseList reads the answer to LIST (RFC 9051 section 7.3.1): attributes,
 // delimiter, name, and extended data that is left out.
-func parseList(nodes []wire.Node) (mail.Mailbox, error) {
+func parseList(r wire.Response) (mail.Mailbox, error) {
+	nodes := r.Nodes
+	if r.Odd != nil {
+		return mail.Mailbox{}, r.Odd
+	}
 	if len(nodes) < 3 || nodes[0].Kind != wire.List {
 		return mail.Mailbox{}, errors.New("list: not attributes, delimiter and name")
 	}
 	name, ok := text(nodes[2])
 	if !ok || name == "" {
 		return mail.Mailbox{}, errors.New("list: no name")
+	}
+	if len(name) > maxName {
+		return mail.Mailbox{}, fmt.Errorf("list: a name of %d bytes", len(name))
 	}
 	box := mail.Mailbox{Name: mailboxName(name), Wire: name}
 	if delimiter, ok := text(nodes[1]); ok {
@@ -196,7 +237,7 @@ func parseList(nodes []wire.Node) (mail.Mailbox, error) {
 		case `\noselect`, `\nonexistent`:
 			box.NoSelect = true
 		default:
-			if use := specialUse(attribute.Text); use != "" {
+			if use := specialUse(attribute.Text); use != "" && !slices.Contains(box.Use, use) {
 				box.Use = append(box.Use, use)
 			}
 		}
@@ -218,21 +259,26 @@ func specialUse(attribute string) string {
 }
 
 // parseStatus reads the answer to STATUS (RFC 9051 section 7.3.4). One that
-// does not tell the count and the UIDVALIDITY is of no use.
-func parseStatus(nodes []wire.Node, condstore bool) (mail.MailboxName, *mail.Status, error) {
+// does not tell the count and the UIDVALIDITY is of no use. The error can hold
+// text of the server's.
+func parseStatus(r wire.Response, condstore bool) (mail.MailboxName, *mail.Status, error) {
+	nodes := r.Nodes
+	if r.Odd != nil {
+		return "", nil, r.Odd
+	}
 	if len(nodes) < 2 || nodes[1].Kind != wire.List {
 		return "", nil, errors.New("status: not a name and a list")
 	}
 	wireName, ok := text(nodes[0])
-	if !ok {
-		return "", nil, errors.New("status: no name")
+	if !ok || len(wireName) > maxName {
+		return "", nil, errors.New("status: no name, or a very long one")
 	}
 	values := make(map[string]uint64)
 	pairs := nodes[1].List
 	for i := 0; i+1 < len(pairs); i += 2 {
 		n, err := strconv.ParseUint(pairs[i+1].Text, 10, 63)
 		if err != nil {
-			return "", nil, fmt.Errorf("status: %s is %q", wire.Text(pairs[i].Text), wire.Text(pairs[i+1].Text))
+			return "", nil, fmt.Errorf("status: %s is %s", pairs[i].Text, pairs[i+1].Text)
 		}
 		values[strings.ToUpper(pairs[i].Text)] = n
 	}

@@ -146,6 +146,9 @@ func TestMailboxesBrokenLines(t *testing.T) {
 		{"tab", "() \"/\" \"a\tb\"", "INBOX,\uFFFDa\tb,Last"},
 		{"hostile", `() "/" "../../etc"`, "INBOX,../../etc,Last"},
 		{"extended data", `() "/" Name (CHILDINFO ("SUBSCRIBED"))`, "INBOX,Name,Last"},
+		{"an open quote", `() "\" INBOX`, "INBOX,Last"},
+		{"a stray parenthesis", `() "/" foo)bar`, "INBOX,Last"},
+		{"a very long name", `() "/" ` + strings.Repeat("x", maxName+1), "INBOX,Last"},
 		{"twice", `() "/" Last`, "INBOX,Last"},
 	}
 	for _, tt := range tests {
@@ -217,10 +220,10 @@ func FuzzNodes(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		nodes := nodesOf(line)
-		if box, err := parseList(nodes); err == nil && (box.Name == "" || box.Wire == "") {
+		if box, err := parseList(wire.Response{Nodes: nodes}); err == nil && (box.Name == "" || box.Wire == "") {
 			t.Errorf("%q is a mailbox without a name", line)
 		}
-		if _, status, err := parseStatus(nodes, true); err == nil && status.Messages < 0 {
+		if _, status, err := parseStatus(wire.Response{Nodes: nodes}, true); err == nil && status.Messages < 0 {
 			t.Errorf("%q is a status of %d messages", line, status.Messages)
 		}
 		if uid, ok := fetchedUID(nodes); ok && uid == 0 {
@@ -247,4 +250,47 @@ func nodesOf(line string) []wire.Node {
 		}
 	}
 	return lists[0]
+}
+
+// Whatever a server lists, what is kept of it is bounded in bytes.
+func TestMailboxesBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{
+		"names":  `() "/" "%d` + strings.Repeat("x", 500) + `"`,
+		"odd":    `() "/" "%d`,
+		"status": `() "/" box%[1]d` + "\r\n* STATUS " + strings.Repeat("y", 500) + "%[1]d (MESSAGES 1 UIDVALIDITY 1)",
+	} {
+		p := &peer{caps: "LIST-STATUS"}
+		for i := range 100 {
+			p.list = append(p.list, fmt.Sprintf(line, i))
+		}
+		s := p.listen(t)
+		s.options.Wire.Limits.Listing = 20_000
+		if _, err := open(t, s).Mailboxes(context.Background()); mail.ErrorClass(err) != mail.ClassProtocol {
+			t.Errorf("%s: got %v of class %s", name, err, mail.ErrorClass(err))
+		}
+	}
+}
+
+// Nobody asked for the status of what is not listed, nor for a use twice.
+func TestMailboxesKeepsWhatIsListed(t *testing.T) {
+	t.Parallel()
+	s := open(t, (&peer{}).listen(t))
+	l := newList(s)
+	attributes := strings.Repeat(`\Sent `, 1000) + `\Junk`
+	if err := l.take(wire.Response{Type: "LIST", Nodes: nodesOf("( " + attributes + " ) / Sent")}); err != nil {
+		t.Fatal(err)
+	}
+	if use := l.boxes[0].Use; !slices.Equal(use, []string{`\Sent`, `\Junk`}) {
+		t.Errorf("the uses are %q", use)
+	}
+	l.whole = true
+	for _, name := range []string{"Sent", "Other"} {
+		if err := l.take(wire.Response{Type: "STATUS", Nodes: nodesOf(name + " ( MESSAGES 3 UIDVALIDITY 7 )")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(l.status) != 1 || l.status["Sent"] == nil {
+		t.Errorf("kept are %v", l.status)
+	}
 }

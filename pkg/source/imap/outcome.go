@@ -65,12 +65,12 @@ func (f *fetch) outcome(c *command, uid mail.UID, no *refused) error {
 		f.single = append(f.single, uid)
 		return nil
 	case no != nil:
-		return f.settle(f.item(uid), refusal(opFetch, f.ref(uid), mail.ScopeMessage, no))
+		return f.settle(f.item(uid), f.refusal(opFetch, f.ref(uid), mail.ScopeMessage, no))
 	case a != nil && (a.other || a.body && !a.named):
 		return f.settle(f.item(uid), f.failed(uid, mail.ClassProtocol, errOtherUID))
 	case a != nil && a.body:
 		return f.whole(uid, a)
-	case a != nil && a.empty && (a.size == 0 || c.last && a.size < 0):
+	case a != nil && a.empty && a.size == 0:
 		if err := f.receiver.Body(f.ref(uid), 0, strings.NewReader("")); err != nil {
 			return &ofReceiver{err}
 		}
@@ -89,7 +89,7 @@ func (f *fetch) outcome(c *command, uid mail.UID, no *refused) error {
 // whole settles a message whose body is whole.
 func (f *fetch) whole(uid mail.UID, a *answer) error {
 	f.throttled = 0
-	f.suspects.clear(f.ref(uid))
+	f.wentWell(uid)
 	item := f.item(uid)
 	item.Flags, item.Date = a.flags, a.date
 	return f.settle(item, nil)
@@ -105,7 +105,7 @@ func (f *fetch) throttle(no *refused) error {
 	if f.throttled++; f.throttled < maxThrottled {
 		return nil
 	}
-	return refusal(opFetch, mail.Ref{Mailbox: f.refs.Mailbox}, mail.ScopeAccount, no)
+	return f.refusal(opFetch, mail.Ref{Mailbox: f.refs.Mailbox}, mail.ScopeAccount, no)
 }
 
 // lookFor settles the missing messages: those that the server does not have
@@ -114,12 +114,16 @@ func (f *fetch) throttle(no *refused) error {
 func (f *fetch) lookFor(ctx context.Context) error {
 	for len(f.missing) > 0 {
 		n := min(lookGroup, len(f.missing))
+		if f.care.needed(f.refs.Mailbox) {
+			n, f.looking = 1, f.missing[0]
+		}
 		group := f.missing[:n]
 		f.missing = f.missing[n:]
 		there, err := f.look(ctx, group)
 		if err != nil {
 			return err
 		}
+		f.looking = 0
 		for _, uid := range group {
 			if err := f.found(uid, there[uid]); err != nil {
 				return err
@@ -169,9 +173,9 @@ func (f *fetch) look(ctx context.Context, uids []mail.UID) (map[mail.UID]sightin
 func (f *fetch) found(uid mail.UID, s sighting) error {
 	switch {
 	case s.no != nil:
-		return f.settle(f.item(uid), refusal(opFetch, f.ref(uid), mail.ScopeMessage, s.no))
+		return f.settle(f.item(uid), f.refusal(opFetch, f.ref(uid), mail.ScopeMessage, s.no))
 	case s.seq == 0:
-		f.suspects.clear(f.ref(uid))
+		f.wentWell(uid)
 		return f.settle(f.item(uid), mail.ErrGone)
 	}
 	f.send(&command{uids: mail.UIDSet{{Lo: uid, Hi: uid}}, seq: s.seq, last: true})
@@ -181,6 +185,12 @@ func (f *fetch) found(uid mail.UID, s sighting) error {
 		}
 	}
 	return nil
+}
+
+// wentWell notes that a message came whole or is gone.
+func (f *fetch) wentWell(uid mail.UID) {
+	f.well++
+	f.care.well(f.ref(uid))
 }
 
 // settle gives the outcome of a message to the receiver.
@@ -218,37 +228,50 @@ func (f *fetch) fail(ctx context.Context, err error) error {
 		return of.err
 	}
 	dead := f.lost(ctx, opFetch, err)
-	if dead.Class == mail.ClassProtocol {
-		return f.blame(dead)
+	if err := f.learn(dead); err != nil {
+		return err
 	}
 	return dead
 }
 
-// blame settles the messages whose answer may have broken the connection, so
-// that the next session gets further. Answers come in order, nearly always: it
-// is the last one that the oldest command got, or the first that it did not.
-func (f *fetch) blame(dead *mail.Error) error {
-	if len(f.flight) == 0 {
-		return dead
+// learn draws from the end of a session what the next one should do. Where
+// care was taken the message in hand is to blame, and is settled as failed. A
+// session that brought nothing is followed by a careful one: at once, unless
+// it ended because the server fell silent.
+func (f *fetch) learn(dead *mail.Error) error {
+	switch dead.Class {
+	case mail.ClassConnect, mail.ClassServer, mail.ClassProtocol, mail.ClassTimeout:
+	default: // we ended it ourselves, or shall wait
+		return nil
 	}
-	c := f.flight[0]
-	culprits := []mail.UID{c.latest}
-	for uid := range c.uids.All {
-		if c.got[uid] == nil {
-			culprits = append(culprits, uid)
-			break
+	box := f.refs.Mailbox
+	if !f.care.needed(box) {
+		if f.well == 0 {
+			f.care.take(box)
+			if dead.Class != mail.ClassTimeout {
+				dead.Retry = mail.RetryNow
+			}
 		}
+		return nil
 	}
-	for _, uid := range culprits {
-		if uid == 0 || !f.suspects.blame(f.ref(uid)) {
-			continue
-		}
-		dead.UID = uid
-		if err := f.receiver.Settle(f.item(uid), f.failed(uid, mail.ClassProtocol, dead.Err)); err != nil {
-			return err
-		}
+	uid := f.inHand()
+	if uid == 0 {
+		return nil
 	}
-	return dead
+	f.care.blame(f.ref(uid))
+	dead.UID = uid
+	failed := f.failed(uid, dead.Class, dead.Err)
+	failed.Hint = dead.Hint
+	return f.receiver.Settle(f.item(uid), failed)
+}
+
+// inHand returns the one message that was asked for and is not settled, or 0
+// if there are none or many.
+func (f *fetch) inHand() mail.UID {
+	if len(f.flight) == 1 {
+		return f.flight[0].onlyUID()
+	}
+	return f.looking
 }
 
 // ref names a message of the set.
@@ -262,7 +285,7 @@ func (f *fetch) item(uid mail.UID) mail.Item { return mail.Item{Ref: f.ref(uid)}
 // failed returns the outcome of a message that cannot be had now.
 func (f *fetch) failed(uid mail.UID, class mail.Class, err error) *mail.Error {
 	return &mail.Error{
-		Op: opFetch, Mailbox: f.refs.Mailbox, UID: uid,
+		Op: opFetch, Mailbox: f.shown(f.refs.Mailbox), UID: uid,
 		Scope: mail.ScopeMessage, Retry: mail.RetryLater, Class: class, Err: err,
 	}
 }

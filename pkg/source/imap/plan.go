@@ -28,6 +28,7 @@ type planner struct {
 	next     mail.UID // the first UID of rest[0] that is left
 	messages int64
 	bytes    int64
+	single   bool // one message for each command
 }
 
 // newPlanner returns a planner for the set.
@@ -68,6 +69,9 @@ func (p *planner) take() mail.UIDSet {
 
 // messagesPerCommand is how many messages bring about wantBytes.
 func (p *planner) messagesPerCommand() int64 {
+	if p.single {
+		return 1
+	}
 	if p.messages == 0 {
 		return firstMessages
 	}

@@ -3,6 +3,7 @@ package imap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 	quoted, ok := wire.Quote(box.Wire)
 	if !ok {
 		return mail.Refs{}, mail.Status{}, &mail.Error{
-			Op: opSelect, Mailbox: box.Name, Scope: mail.ScopeMailbox,
+			Op: opSelect, Mailbox: s.shown(box.Name), Scope: mail.ScopeMailbox,
 			Retry: mail.RetryNever, Class: mail.ClassProtocol, Err: errUnsendable,
 		}
 	}
@@ -34,7 +35,7 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 	}
 	if no := refusedBy(statuses[0]); no != nil {
 		s.selected = "" // RFC 9051 section 6.3.2: no mailbox is selected now
-		return mail.Refs{}, mail.Status{}, refusal(opSelect, ref, mail.ScopeMailbox, no)
+		return mail.Refs{}, mail.Status{}, s.refusal(opSelect, ref, mail.ScopeMailbox, no)
 	}
 	status := e.result()
 
@@ -47,10 +48,28 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 	return mail.Refs{Mailbox: box.Name, Validity: status.Validity, UIDs: uids}, status, nil
 }
 
-// listUIDs lists the selected mailbox. A listing that has another number of
+// listUIDs lists the selected mailbox, unless it is larger than the limit.
+func (s *Session) listUIDs(ctx context.Context, e *examined) (mail.UIDSet, error) {
+	if e.messages > s.limits.Messages {
+		return nil, s.unlistable(s.tooMany(e.messages))
+	}
+	uids, err := s.listBoth(ctx, e)
+	if n := uids.Len(); err == nil && n > s.limits.Messages {
+		return nil, s.unlistable(s.tooMany(n))
+	}
+	return uids, err
+}
+
+// tooMany returns why a mailbox is too large to be believed: every message
+// costs memory, and a server can make up four thousand million in a line.
+func (s *Session) tooMany(n int) error {
+	return fmt.Errorf("%w: %d messages in one mailbox, more than %d", wire.ErrTooMuch, n, s.limits.Messages)
+}
+
+// listBoth lists by SEARCH and, where that is not enough, by FETCH. A listing that has another number of
 // messages than the mailbox is not believed: servers cut long SEARCH answers,
 // and some list what cannot be fetched.
-func (s *Session) listUIDs(ctx context.Context, e *examined) (mail.UIDSet, error) {
+func (s *Session) listBoth(ctx context.Context, e *examined) (mail.UIDSet, error) {
 	searched, err := s.search(ctx, e)
 	if err != nil {
 		return nil, err
@@ -66,8 +85,8 @@ func (s *Session) listUIDs(ctx context.Context, e *examined) (mail.UIDSet, error
 	if useless != nil && searched == nil {
 		return nil, s.unlistable(useless)
 	}
-	s.log.Warn("SEARCH and EXAMINE differ in the number of messages, listed by FETCH too",
-		"mailbox", string(s.selected), "examine", e.messages, "search", searched.Len(), "fetch", fetched.Len())
+	s.warnings.Warn("SEARCH and EXAMINE differ in the number of messages, listed by FETCH too",
+		"mailbox", string(s.shown(s.selected)), "examine", e.messages, "search", searched.Len(), "fetch", fetched.Len())
 	if useless == nil && searched.Len() > 2*max(e.messages, fetched.Len())+1000 {
 		return fetched, nil // no mailbox: a range that the server made up
 	}
@@ -86,7 +105,7 @@ func (s *Session) search(ctx context.Context, e *examined) (mail.UIDSet, error) 
 		return nil, err
 	}
 	if useless != nil {
-		s.log.Warn("SEARCH was of no use", "mailbox", string(s.selected), "err", useless)
+		s.warnings.Warn("SEARCH was of no use", "mailbox", string(s.shown(s.selected)), "err", s.wire.Clean(useless.Error()))
 		return nil, nil
 	}
 	if set == nil {
@@ -98,10 +117,11 @@ func (s *Session) search(ctx context.Context, e *examined) (mail.UIDSet, error) 
 // unlistable returns the error for a mailbox that neither method lists.
 func (s *Session) unlistable(useless error) *mail.Error {
 	if no, ok := errors.AsType[*refused](useless); ok {
-		return refusal(opSelect, mail.Ref{Mailbox: s.selected}, mail.ScopeMailbox, no)
+		return s.refusal(opSelect, mail.Ref{Mailbox: s.selected}, mail.ScopeMailbox, no)
 	}
 	return &mail.Error{
-		Op: opSelect, Mailbox: s.selected, Scope: mail.ScopeMailbox, Class: mail.ClassProtocol, Err: useless,
+		Op: opSelect, Mailbox: s.shown(s.selected), Scope: mail.ScopeMailbox, Class: mail.ClassProtocol,
+		Err: errors.New(s.wire.Clean(useless.Error())),
 	}
 }
 
@@ -110,6 +130,7 @@ func (s *Session) unlistable(useless error) *mail.Error {
 func (s *Session) collect(ctx context.Context, command string, e *examined) (set mail.UIDSet, useless, err error) {
 	var uids uidList
 	var odd error // the first answer that made no sense
+	fetched := 0
 	statuses, err := s.aside(ctx, opSelect, []string{command}, func(r wire.Response) error {
 		var err error
 		switch r.Type {
@@ -118,6 +139,9 @@ func (s *Session) collect(ctx context.Context, command string, e *examined) (set
 		case "ESEARCH":
 			err = uids.addESearch(r.Raw)
 		case "FETCH":
+			if fetched++; fetched > s.limits.Messages {
+				return s.tooMany(fetched)
+			}
 			if uid, ok := fetchedUID(r.Nodes); ok {
 				err = uids.add(uid, uid)
 			}

@@ -172,3 +172,59 @@ func TestSelectSendsRawNames(t *testing.T) {
 		})
 	}
 }
+
+// A server can make up any number of messages in one line, and each would cost
+// memory.
+func TestSelectTooManyMessages(t *testing.T) {
+	t.Parallel()
+	for name, exists := range map[string]string{"exists": "4294967295 EXISTS", "more than exists": "11 EXISTS"} {
+		p := &peer{caps: "ESEARCH", examine: []string{exists, "OK [UIDVALIDITY 7] ok"}}
+		p.on = func(c *talk, tag, command string) bool {
+			if !strings.HasPrefix(command, "UID SEARCH") {
+				return false
+			}
+			c.printf("* ESEARCH (TAG %q) UID ALL 1:%s", tag, strings.Fields(exists)[0])
+			c.printf("%s OK done", tag)
+			return true
+		}
+		source := p.listen(t)
+		if name != "exists" {
+			source.options.Wire.Limits.Messages = 10
+		}
+		session := open(t, source)
+		_, _, err := session.Select(context.Background(), inbox())
+		if mail.ErrorScope(err) != mail.ScopeMailbox || mail.ErrorClass(err) != mail.ClassProtocol {
+			t.Errorf("%s: got %v of class %s", name, err, mail.ErrorClass(err))
+		}
+		if _, err := session.Mailboxes(context.Background()); err != nil {
+			t.Errorf("%s: the session is dead: %v", name, err)
+		}
+	}
+}
+
+// What a server echoes of the password reaches no error.
+func TestSelectRedacts(t *testing.T) {
+	t.Parallel()
+	password, err := testLogin().Password(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &peer{messages: sized(1, 10)}
+	p.on = func(c *talk, tag, command string) bool {
+		switch {
+		case strings.HasPrefix(command, "UID SEARCH"):
+			c.printf("* SEARCH %s", password.Reveal())
+			c.printf("%s OK done", tag)
+		case strings.HasPrefix(command, "UID FETCH"):
+			c.printf("%s NO %s", tag, password.Reveal())
+		default:
+			return false
+		}
+		return true
+	}
+	name := "x" + password.Reveal()
+	_, _, err = open(t, p.listen(t)).Select(context.Background(), mail.Mailbox{Name: mail.MailboxName(name), Wire: name})
+	if err == nil || strings.Contains(err.Error(), password.Reveal()) || !strings.Contains(err.Error(), "redacted") {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"log/slog"
 	"sync/atomic"
 
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -16,9 +15,9 @@ import (
 type Session struct {
 	wire     *wire.IMAP
 	client   *imapclient.Client
-	log      *slog.Logger
+	warnings *wire.Warnings
 	limits   wire.Limits
-	suspects *suspects
+	care     *care
 
 	selected mail.MailboxName // empty: none
 	aborted  atomic.Bool
@@ -38,6 +37,7 @@ func (s *Session) Close(ctx context.Context) error {
 // Abort implements pull.Session.
 func (s *Session) Abort() {
 	s.aborted.Store(true)
+	s.warnings.Sum()
 	_ = s.wire.Close() // the connection is given up; how it closes is of no use
 }
 
@@ -58,6 +58,12 @@ func (s *Session) aside(ctx context.Context, op string, commands []string, fn fu
 		return nil, err
 	}
 	return statuses, nil
+}
+
+// shown returns a mailbox's name for an error or a log. A server that echoes the
+// password in a name must not get it there.
+func (s *Session) shown(name mail.MailboxName) mail.MailboxName {
+	return mail.MailboxName(s.wire.Redact(string(name)))
 }
 
 // refusedBy returns the refusal that a status stands for, or nil for OK.

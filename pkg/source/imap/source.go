@@ -26,8 +26,8 @@ type Options struct {
 // Source is the server side of one IMAP account. Its methods may be called
 // from several goroutines.
 type Source struct {
-	options  Options
-	suspects suspects
+	options Options
+	care    care
 }
 
 // New returns the source of an account. It does no I/O.
@@ -48,9 +48,9 @@ func (s *Source) Open(ctx context.Context) (*Session, error) {
 	return &Session{
 		wire:     conn,
 		client:   imapclient.New(conn.Conn(), nil),
-		log:      s.options.Log,
+		warnings: wire.NewWarnings(s.options.Log),
 		limits:   s.options.Wire.Limits,
-		suspects: &s.suspects,
+		care:     &s.care,
 	}, nil
 }
 

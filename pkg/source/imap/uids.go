@@ -126,14 +126,12 @@ func cutWord(s string) (word, rest string) {
 	return word, rest
 }
 
-// parseUID reads a UID. Zero is read as it is: servers were seen to list it.
+// parseUID reads a UID. Zero is read as it is: servers were seen to list it. The
+// error holds text of the server's.
 func parseUID(s string) (mail.UID, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || s[0] == '+' {
-		return 0, fmt.Errorf("%q is no uid", capped(s))
+		return 0, fmt.Errorf("no uid: %s", s)
 	}
 	return mail.UID(n), nil
 }
-
-// capped cuts a foreign word to a length that an error may hold.
-func capped(s string) string { return s[:min(len(s), 40)] }

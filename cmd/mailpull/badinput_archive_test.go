@@ -69,7 +69,7 @@ func archiveCases() map[string]func(*testing.T) {
 			mustMkdir(t, filepath.Join(tr.archive, "work"))
 			tr.write(t, "mail/work/.Work", "text")
 			tr.mustFail(t, exitIO,
-				`maildir open "Work": open DIR/mail/work/.Work: not a directory`,
+				`maildir open "Work": open DIR/mail/work/.Work: not a directory; 10 messages are missing in all`,
 				"something else stands where a folder should be; move it away and run again, nothing is lost by that")
 			mustRemove(t, filepath.Join(tr.archive, "work", ".Work"))
 			tr.mustRecover(t)
@@ -83,7 +83,7 @@ func archiveCases() map[string]func(*testing.T) {
 				t.Fatal(err)
 			}
 			tr.mustFail(t, exitIO,
-				`maildir open "Work": open DIR/mail/work/.Work: too many levels of symbolic links`,
+				`maildir open "Work": open DIR/mail/work/.Work: too many levels of symbolic links; 10 messages are missing in all`,
 				"DIR/mail/work/.Work is a symbolic link; put a real file, folder or mount there")
 			if files := snapshot(t, elsewhere); len(files) > 0 {
 				t.Errorf("wrote through a link: %q", files)

@@ -36,13 +36,17 @@ func cutCases() map[string]func(*testing.T) {
 			// also when the server is gone.
 			large := mailtest.CRLF([]byte("Subject: large\n\n" + strings.Repeat("sixty-three bytes of text and a line end, many times over, yes\n", 16<<10)))
 			d.Deliver(user, "INBOX", slices.Repeat([]demo.Message{{Body: large, Date: time.Unix(1_700_000_000, 0)}}, 40))
+			const at = 1 << 20
 			gone := make(chan struct{})
-			proxy := mailtest.NewProxy(t, d.IMAPSAddr, 1<<20, func() {
+			proxy := mailtest.NewProxy(t, d.IMAPSAddr, at, func() {
 				d.Stop()
 				close(gone)
 			})
 			s := configure(t, "imap: "+login(t, proxy.Addr, "tls", d.CAFile), "")
 			s.mustEndEarly(t, "imap")
+			if proxy.Sent() < at {
+				t.Fatal("the run ended before the server was stopped")
+			}
 			<-gone
 			d.Start()
 			mustRun(t, s.config)

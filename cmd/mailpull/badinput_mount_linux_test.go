@@ -85,7 +85,7 @@ func mountCases() map[string]func(*testing.T) {
 			other := filepath.Join(tr.archive, "work", "new")
 			mount(t, other, "")
 			tr.mustFail(t, exitIO,
-				`maildir open "INBOX": DIR/mail/work/tmp: tmp/, new/ and cur/ are not all on the file system of the account's folder`,
+				`maildir open "INBOX": DIR/mail/work/tmp: tmp/, new/ and cur/ are not all on the file system of the account's folder; 20 messages are missing in all`,
 				"a message gets its name by a rename, which stays on one file system: mount it at the account's folder or above")
 			unmount(t, other)
 			tr.mustRecover(t)

@@ -71,14 +71,17 @@ func (p *pass) withoutFailed(v *visit, refs mail.Refs) mail.Refs {
 
 // failedUIDs returns those of refs that are left out. The caller holds p.mu.
 func (p *pass) failedUIDs(v *visit, refs mail.Refs) mail.UIDSet {
-	var out []mail.UIDRange
+	var ranges []mail.UIDRange
 	for ref, f := range p.failures {
-		if f.times >= maxTries && ref.UID != 0 && ref.Mailbox == refs.Mailbox && refs.UIDs.Contains(ref.UID) {
-			out = append(out, mail.UIDRange{Lo: ref.UID, Hi: ref.UID})
-			v.leave(f)
+		if f.times >= maxTries && ref.UID != 0 && ref.Mailbox == refs.Mailbox && ref.Validity == refs.Validity && refs.UIDs.Contains(ref.UID) {
+			ranges = append(ranges, mail.UIDRange{Lo: ref.UID, Hi: ref.UID})
 		}
 	}
-	return mail.NewUIDSet(out)
+	out := mail.NewUIDSet(ranges)
+	for uid := range out.All { // in order, so that the same failure is always told
+		v.leave(p.failures[mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UID: uid}])
+	}
+	return out
 }
 
 // leave counts a message that the visit does not ask for.

@@ -40,8 +40,8 @@ func (e eol) after(span []byte) eol {
 //     would be two.
 //
 // A body that the server sends without adding dots ends too early if one of
-// its lines is a lone dot. What follows is then no answer, which the caller
-// finds out by reading the next one before it trusts the body.
+// its lines is a lone dot, and what follows can look like an answer. The caller
+// finds that out by a question behind the message whose answer names it.
 type turnBody struct {
 	turn *Turn
 	eol  eol

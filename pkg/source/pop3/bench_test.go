@@ -34,7 +34,9 @@ func BenchmarkFetch(b *testing.B) {
 	drop := &maildrop{bodies: slices.Repeat([]string{body}, 2000), answers: map[string]string{}}
 	answer := "+OK\r\n" + stuff(body)
 	for i := range drop.bodies {
-		drop.answers["RETR "+strconv.Itoa(i+1)] = answer
+		number := strconv.Itoa(i + 1)
+		drop.answers["RETR "+number] = answer
+		drop.answers["UIDL "+number] = "+OK " + number + " " + string(drop.uidl(i)) + "\r\n"
 	}
 	total := int64(len(drop.bodies) * len(body))
 	b.SetBytes(total)

@@ -11,25 +11,17 @@ import (
 	"mailpull/pkg/wire"
 )
 
-const (
-	// maxDepth is how many commands may wait for their answers. Together they
-	// are less than 4 KiB, which every transport takes in without the server
-	// reading: RFC 2449 section 6.6 forbids more, because both sides would
-	// wait for each other.
-	maxDepth = 256
-
-	// maxAhead is how many bytes may be on their way, by what LIST says.
-	// A pass that is cancelled throws that much away.
-	maxAhead = 8 << 20
-
-	// A group of settlements ends after so many messages or bytes.
-	groupMessages = 64
-	groupBytes    = 4 << 20
-)
+// maxPassing is how many messages in a row may be refused in words that ask to
+// wait, before the session waits.
+const maxPassing = 3
 
 // Fetch implements pull.Session. It asks for many messages ahead where the
-// server pipelines. A message is settled when the answer after it has begun
-// well, and the last one by the answer to a NOOP: see the package comment.
+// server pipelines. A message is settled when an answer behind it proved that
+// the answers belong to the messages: see the package comment. A message that
+// ended a session before comes last.
+//
+// An error while messages are read is of RetryNow when the next session of the
+// source reads them in another way: one at a time.
 func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	if s.listing == nil {
 		return &mail.Error{
@@ -38,10 +30,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		}
 	}
 	defer s.closeOn(ctx)()
-	f := &fetch{Session: s, receiver: r, refs: refs, depth: 1}
-	if s.conn.Pipelining {
-		f.depth = maxDepth
-	}
+	f := &fetch{Session: s, ctx: ctx, receiver: r, refs: refs}
 	// Commands are written beside reading: a server that is busy sending
 	// does not read, and both sides would wait for each other.
 	f.commands = make(chan []string, maxDepth+1)
@@ -55,200 +44,93 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		close(f.commands)
 		writer.Wait()
 	}()
-	err := f.run(ctx)
+	err := f.run()
 	whole = err == nil
-	return f.blame(err)
+	return err
 }
 
 // fetch is the state of one Fetch.
 type fetch struct {
 	*Session
+	ctx      context.Context // of the one call
 	receiver mail.Receiver
-	depth    int
 	commands chan []string
 
 	refs  mail.Refs
-	todo  []int32 // places in the listing
-	asked int     // how many of todo were asked for
-	read  int     // how many of todo were answered
-	ahead int64   // bytes asked for and not read, by what LIST says
-	low   int     // ask for more when no more than so many answers are due
-	noop  bool    // the last command was sent
+	todo  []int32    // places in the listing
+	asked int        // how many of todo were asked for
+	read  int        // how many of todo were answered
+	ahead int64      // bytes asked for and not read, by what LIST says
+	due   []question // in the order of the answers
+	low   int        // ask for more when no more than so many messages are due
+	alone bool       // each message has its own proof, and nothing is asked ahead
 
-	unproved *mail.Ref // a whole body that waits for the next answer to begin
-	bytes    int64     // of the message in unproved
+	suspects int          // place in todo of the first message that ended a session before
+	open     int          // messages asked for since the last proof was
+	unproved []settlement // of the messages read since the last proof
+	held     []settlement // proved refusals that ask to wait, while there are no others
 
-	groupLen  int
-	groupSize int64
+	groupLen  int   // messages settled since the last group ended
+	groupSize int64 // and their bytes, by what LIST says
+
+	passing int         // messages refused in a row in words that ask to wait
+	stop    *mail.Error // ask for no more messages and end with this error
+
+	stopFrom int // place in todo of the first message of those
 }
 
-// write sends what fill asks for. Its errors end the connection, and so the
-// reader finds them.
-func (f *fetch) write() {
-	for commands := range f.commands {
-		_ = f.conn.Send(commands...) // kept by the connection
-	}
-}
-
-func (f *fetch) run(ctx context.Context) error {
+func (f *fetch) run() error {
 	if err := f.plan(); err != nil {
 		return err
 	}
-	for f.read < len(f.todo) {
+	for {
 		// Much can be buffered here after the connection was closed.
-		if ctx.Err() != nil {
-			return lost("pop3 retr", "", context.Cause(ctx))
+		if f.ctx.Err() != nil {
+			return lost("pop3 retr", "", context.Cause(f.ctx))
 		}
 		f.fill()
-		if err := f.message(); err != nil {
+		if len(f.due) == 0 {
+			break
+		}
+		if err := f.answer(); err != nil {
 			return err
 		}
 	}
-	if f.asked > 0 {
-		if err := f.prove(); err != nil {
-			return err
-		}
+	if err := f.settleHeld(); err != nil {
+		return err
 	}
-	return f.endGroup()
+	if err := f.endGroup(); err != nil || f.stop == nil {
+		return err
+	}
+	return f.stop
 }
 
 // plan finds the refs in the listing. What is not there is gone: the maildrop
 // is locked, and its numbers stay as they are.
 func (f *fetch) plan() error {
 	f.todo = make([]int32, 0, f.refs.Len())
+	var last []int32
 	for ref := range f.refs.All {
 		position, found := f.listing.find(ref.UIDL)
-		if found {
+		switch {
+		case found && f.care.wasBlamed(ref.UIDL):
+			last = append(last, position)
+			continue
+		case found:
 			f.todo = append(f.todo, position)
 			continue
 		}
-		if err := f.settle(ref, 0, mail.ErrGone); err != nil {
+		outcome := mail.ErrGone
+		if ref.UIDL != "" && ref.UIDL == f.listing.againUIDL() {
+			outcome = f.listing.againError()
+		}
+		if err := f.settle(ref, 0, outcome); err != nil {
 			return err
 		}
 	}
+	f.suspects = len(f.todo)
+	f.todo = append(f.todo, last...)
 	return nil
-}
-
-// ref returns the ref of the nth message of todo.
-func (f *fetch) ref(n int) mail.Ref {
-	uidl := f.listing.uidls[f.todo[n]]
-	return mail.Ref{Mailbox: f.refs.Mailbox, Validity: f.refs.Validity, UIDL: uidl}
-}
-
-// fill asks for more messages once half of those asked for are read, so that
-// many commands share a packet and the server never runs out of them.
-func (f *fetch) fill() {
-	if f.asked-f.read > f.low {
-		return
-	}
-	var commands []string
-	for f.mayAsk() {
-		commands = append(commands, fmt.Sprintf("RETR %d", f.todo[f.asked]+1))
-		f.ahead += f.size(f.asked)
-		f.asked++
-	}
-	f.low = (f.asked - f.read) / 2
-	if f.asked == len(f.todo) && !f.noop && (f.depth > 1 || f.read == f.asked) {
-		commands = append(commands, "NOOP")
-		f.noop = true
-	}
-	if len(commands) > 0 {
-		f.commands <- commands // it has room for as many as can be due
-	}
-}
-
-// mayAsk decides whether to ask for one more message before the next answer
-// is read. One message beside the one in hand may always be on its way.
-func (f *fetch) mayAsk() bool {
-	due := f.asked - f.read
-	if f.asked == len(f.todo) || due >= f.depth {
-		return false
-	}
-	return due < 2 || f.ahead+f.size(f.asked) <= maxAhead
-}
-
-// size returns what LIST says of the nth message of todo.
-func (f *fetch) size(n int) int64 { return int64(f.listing.sizes[f.todo[n]]) }
-
-// message reads the next answer.
-func (f *fetch) message() error {
-	ref := f.ref(f.read)
-	reply, content, err := f.conn.Message()
-	if err != nil {
-		return f.lost(ref, err)
-	}
-	f.ahead -= f.size(f.read)
-	f.read++
-	if err := f.settleUnproved(); err != nil {
-		return err
-	}
-	if !reply.OK {
-		e := refused("pop3 retr", mail.ScopeMessage, reply)
-		e.UIDL = ref.UIDL
-		return f.settle(ref, 0, e)
-	}
-	return f.body(ref, content)
-}
-
-// body hands one body to the receiver, and reads what the receiver leaves.
-func (f *fetch) body(ref mail.Ref, content io.Reader) error {
-	b := &body{ref: ref, content: content}
-	if err := f.receiver.Body(ref, -1, b); err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, b); err != nil {
-		return err
-	}
-	f.unproved, f.bytes = &ref, b.size
-	return nil
-}
-
-// prove asks for one more answer, so that the last message is followed by one
-// like all the others. A refusal proves as much.
-func (f *fetch) prove() error {
-	f.fill()
-	if _, err := f.conn.Answer(); err != nil {
-		return f.lost(f.ref(len(f.todo)-1), err)
-	}
-	return f.settleUnproved()
-}
-
-// lost classifies an error at the beginning of the answer for ref. When what
-// stands there is no answer, the body before it did not end where it seemed
-// to, and that message is to blame.
-func (f *fetch) lost(ref mail.Ref, err error) error {
-	noAnswer := errors.Is(err, wire.ErrProtocol) || errors.Is(err, wire.ErrTooMuch)
-	if f.unproved == nil || !noAnswer {
-		return lost("pop3 retr", ref.UIDL, err)
-	}
-	e := lost("pop3 retr", f.unproved.UIDL, err)
-	e.Hint = "The server does not mark the end of this message as the standard wants, so it cannot be fetched whole."
-	return e
-}
-
-// blame fails the message that broke the protocol, before the session's error
-// is returned: the caller then gets further with the next session.
-func (f *fetch) blame(err error) error {
-	e, ok := errors.AsType[*mail.Error](err)
-	if !ok || e.Class != mail.ClassProtocol || e.UIDL == "" {
-		return err
-	}
-	failed := *e
-	failed.Scope = mail.ScopeMessage
-	ref := mail.Ref{Mailbox: f.refs.Mailbox, Validity: f.refs.Validity, UIDL: e.UIDL}
-	if settleErr := f.receiver.Settle(mail.Item{Ref: ref}, &failed); settleErr != nil {
-		return settleErr
-	}
-	return err
-}
-
-func (f *fetch) settleUnproved() error {
-	if f.unproved == nil {
-		return nil
-	}
-	ref := *f.unproved
-	f.unproved = nil
-	return f.settle(ref, f.bytes, nil)
 }
 
 // settle tells the receiver an outcome, and ends the group when it is full.
@@ -272,19 +154,93 @@ func (f *fetch) endGroup() error {
 	return f.receiver.Settled()
 }
 
+// ref returns the ref of the nth message of todo.
+func (f *fetch) ref(n int) mail.Ref {
+	uidl := f.listing.uidls[f.todo[n]]
+	return mail.Ref{Mailbox: f.refs.Mailbox, Validity: f.refs.Validity, UIDL: uidl}
+}
+
+// answer reads the next answer.
+func (f *fetch) answer() error {
+	q := f.due[0]
+	f.due = f.due[1:]
+	if q.proof {
+		return f.prove(q)
+	}
+	return f.message(q.place)
+}
+
+// message reads the answer to RETR.
+func (f *fetch) message(place int) error {
+	ref := f.ref(place)
+	reply, content, err := f.conn.Message()
+	if err != nil {
+		return f.broke(place, lost("pop3 retr", ref.UIDL, err))
+	}
+	if reply.OK {
+		if err := f.body(place, content); err != nil {
+			return err
+		}
+		f.passing = 0
+		f.unproved = append(f.unproved, settlement{place: place})
+	} else {
+		f.refusal(place, reply)
+	}
+	f.ahead -= f.size(place)
+	f.read++
+	return nil
+}
+
+// body hands one body to the receiver, and reads what the receiver leaves.
+func (f *fetch) body(place int, content io.Reader) error {
+	b := &body{ref: f.ref(place), content: content}
+	err := f.receiver.Body(b.ref, -1, b)
+	if err == nil {
+		_, err = io.Copy(io.Discard, b)
+	}
+	if b.err != nil && errors.Is(err, b.err) {
+		return f.broke(place, b.err)
+	}
+	return err
+}
+
+// refusal keeps the outcome of a message that the server refused. A server
+// that asks to wait again and again is left alone: what is on its way is read,
+// and nothing more is asked for.
+func (f *fetch) refusal(place int, reply wire.POP3Reply) {
+	e := refused("pop3 retr", mail.ScopeMessage, reply)
+	e.UIDL = f.ref(place).UIDL
+	passing := reply.Passing()
+	f.unproved = append(f.unproved, settlement{place: place, outcome: e, passing: passing})
+	if !passing {
+		f.passing = 0
+		return
+	}
+	if f.passing++; f.passing < maxPassing || f.stop != nil {
+		return
+	}
+	f.stopFrom = place - maxPassing + 1
+	f.stop = refused("pop3 retr", mail.ScopeAccount, reply)
+	f.stop.Class = mail.ClassThrottled
+	f.stop.Hint = "The server hands out no more messages for now; the next run goes on."
+	f.stop.Err = fmt.Errorf("%d messages in a row were refused: %w", maxPassing, reply)
+}
+
 // body is what the receiver reads: a message whose errors are classified, and
 // whose io.EOF means that the strict end was seen.
 type body struct {
 	ref     mail.Ref
 	content io.Reader
-	size    int64
+	err     *mail.Error // what ended the connection
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.content.Read(p)
-	b.size += int64(n)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = lost("pop3 retr", b.ref.UIDL, err)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
 	}
-	return n, err
+	if b.err == nil {
+		b.err = lost("pop3 retr", b.ref.UIDL, err)
+	}
+	return n, b.err
 }

@@ -46,10 +46,10 @@ func pieces(texts [][]byte) io.Reader {
 // every error is typed, and a message that is settled has its bytes in what
 // the server said.
 func FuzzSession(f *testing.F) {
-	const opening = "+OK\x00+OK\r\nSASL PLAIN\r\nPIPELINING\r\n.\r\n\x00+OK\r\n\x00"
-	listing := "+OK 2 20\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n+OK\r\n1 10\r\n2 10\r\n.\r\n\x00"
-	f.Add([]byte("+OK\r\n\x00" + opening[4:] + listing + "+OK\r\nx\r\n..y\r\n.\r\n+OK\r\nz\n.\n\r\n.\r\n+OK\r\n\x00+OK\r\n"))
-	f.Add([]byte("+OK\r\n\x00" + opening[4:] + listing + "-ERR\r\n+OK\r\nx\r\n.\r\n-ERR [SYS/TEMP]\r\n\x00-ERR\r\n"))
+	const opening = "+OK\x00+OK\r\nSASL PLAIN\r\nPIPELINING\r\n.\r\n\x00+ \r\n\x00+OK\r\n\x00"
+	listing := "+OK 2 20\r\n+OK\r\n1 a\r\n2 b\r\n.\r\n+OK\r\n1 10\r\n2 10\r\n.\r\n+OK 1 a\r\n\x00"
+	f.Add([]byte("+OK\r\n\x00" + opening[4:] + listing + "+OK\r\nx\r\n..y\r\n.\r\n+OK\r\nz\n.\n\r\n.\r\n+OK 2 b\r\n\x00+OK\r\n"))
+	f.Add([]byte("+OK\r\n\x00" + opening[4:] + listing + "-ERR\r\n+OK\r\nx\r\n.\r\n-ERR [SYS/TEMP]\r\n+OK 2 b\r\n\x00-ERR\r\n"))
 	f.Add([]byte("+OK\r\n\x00-ERR\r\n\x00+OK\r\n\x00+OK\r\n\x00+OK 0 0\r\n\x00+OK\r\n.\r\n\x00+OK\r\n.\r\n\x00+OK\r\n"))
 	f.Add([]byte("-ERR [IN-USE]\r\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -99,10 +99,11 @@ func FuzzColumn(f *testing.F) {
 	f.Add([]byte("1 a\n2 b\n3 c"))
 	f.Add([]byte("3 a\n2 b\n1 c"))
 	f.Add([]byte("1 a\n1 b\n3 c"))
+	f.Add([]byte(" 1  a \n2\tb\n3 \tc"))
 	f.Add([]byte("01 a\n+2 b\n3  c"))
-	rule := regexp.MustCompile(`^([0-9]+) [!-~]{1,512}$`)
+	rule := regexp.MustCompile(`^[ \t]*([0-9]+) [ \t]*[!-~]{1,512}[ \t]*$`)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := newListing(3)
+		l := newListing(3, wire.Text)
 		c := l.uidlColumn()
 		right := true
 		seen := map[int]bool{}

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/wire"
 )
 
 const (
@@ -35,20 +34,28 @@ type listing struct {
 
 	// index holds the positions in the order of their UIDLs.
 	index []int32
+
+	// clean makes what the server said safe to show.
+	clean func(string) string
+
+	// again are the positions of messages whose unique-id an earlier one has.
+	again []int32
 }
 
 // column reads one of the two answers: lines of a message number, a space and
 // a value, one for each message.
 type column struct {
 	command string
+	clean   func(string) string
 	seen    []bool // by position
 	lines   int
 	set     func(position int, value []byte) error
 	err     error // what is wrong with the first wrong line
 }
 
-func newListing(messages int) *listing {
+func newListing(messages int, clean func(string) string) *listing {
 	return &listing{
+		clean: clean,
 		uidls: make([]mail.UIDL, messages),
 		sizes: make([]uint32, messages),
 	}
@@ -56,7 +63,7 @@ func newListing(messages int) *listing {
 
 // uidlColumn reads the answer to UIDL into the listing.
 func (l *listing) uidlColumn() *column {
-	return &column{command: "UIDL", seen: make([]bool, len(l.uidls)), set: func(i int, value []byte) (err error) {
+	return &column{command: "UIDL", clean: l.clean, seen: make([]bool, len(l.uidls)), set: func(i int, value []byte) (err error) {
 		l.uidls[i], err = parseUIDL(value)
 		return err
 	}}
@@ -64,7 +71,7 @@ func (l *listing) uidlColumn() *column {
 
 // sizeColumn reads the answer to LIST into the listing.
 func (l *listing) sizeColumn() *column {
-	return &column{command: "LIST", seen: make([]bool, len(l.sizes)), set: func(i int, value []byte) (err error) {
+	return &column{command: "LIST", clean: l.clean, seen: make([]bool, len(l.sizes)), set: func(i int, value []byte) (err error) {
 		l.sizes[i], err = parseSize(value)
 		return err
 	}}
@@ -77,15 +84,17 @@ func (c *column) add(line []byte) {
 		return
 	}
 	if err := c.parse(line); err != nil {
-		c.err = fmt.Errorf("line %d, %q: %w", c.lines, wire.Text(string(line)), err)
+		c.err = fmt.Errorf("line %d, %q: %w", c.lines, c.clean(string(line)), err)
 	}
 }
 
+// parse reads a line. Some servers pad the two words with blanks.
 func (c *column) parse(line []byte) error {
-	number, value, ok := bytes.Cut(line, []byte(" "))
+	number, value, ok := bytes.Cut(bytes.Trim(line, " \t"), []byte(" "))
 	if !ok {
 		return errors.New("not a number, a space and a value")
 	}
+	value = bytes.TrimLeft(value, " \t")
 	n, err := parseNumber(number)
 	if err != nil {
 		return err
@@ -149,9 +158,9 @@ func parseSize(value []byte) (uint32, error) {
 	return uint32(min(size, math.MaxUint32)), err
 }
 
-// sort builds the index, and finds unique-ids that are given twice: they name
-// no message for ever, and one of the two would never be fetched.
-func (l *listing) sort() error {
+// sort builds the index, and finds the messages whose unique-id was given
+// before: RFC 1939 section 7 lets a server give identical copies one id.
+func (l *listing) sort() {
 	l.index = make([]int32, len(l.uidls))
 	for i := range l.index {
 		l.index[i] = int32(i)
@@ -160,19 +169,51 @@ func (l *listing) sort() error {
 		return cmp.Or(cmp.Compare(l.uidls[a], l.uidls[b]), cmp.Compare(a, b))
 	})
 	for i := 1; i < len(l.index); i++ {
-		a, b := l.index[i-1], l.index[i]
-		if l.uidls[a] != l.uidls[b] {
-			continue
+		if l.uidls[l.index[i-1]] == l.uidls[l.index[i]] {
+			l.again = append(l.again, l.index[i])
 		}
-		err := broken("pop3 uidl", "messages %d and %d have the same unique-id", a+1, b+1)
-		err.UIDL = l.uidls[a]
-		err.Hint = "The server gives two messages one identity, so they cannot be told apart: if they are copies of each other, delete one on the server."
-		return err
 	}
-	return nil
+	slices.Sort(l.again)
 }
 
-// find returns where the message with a unique-id stands.
+// refs returns the unique-ids to list. The first message with an id is fetched
+// under it. All others together are listed under one id of our own: nothing is
+// ever fetched under that, so each pass asks for it and is told what is
+// missing.
+func (l *listing) refs() []mail.UIDL {
+	if len(l.again) == 0 {
+		return l.uidls
+	}
+	uidls := make([]mail.UIDL, 0, len(l.uidls)-len(l.again)+1)
+	for i, uidl := range l.uidls {
+		if _, found := slices.BinarySearch(l.again, int32(i)); !found {
+			uidls = append(uidls, uidl)
+		}
+	}
+	return append(uidls, l.againUIDL())
+}
+
+// againUIDL names the messages in again. No server's unique-id has a space.
+func (l *listing) againUIDL() mail.UIDL {
+	if len(l.again) == 0 {
+		return ""
+	}
+	return l.uidls[l.again[0]] + " again"
+}
+
+// againError says which messages are not fetched because their unique-id was
+// given before.
+func (l *listing) againError() *mail.Error {
+	second := l.again[0]
+	first, _ := l.find(l.uidls[second])
+	err := broken("pop3 uidl", "messages %d and %d have the same unique-id, and only the first is fetched; there are %d such in all",
+		first+1, second+1, len(l.again))
+	err.Scope, err.UIDL = mail.ScopeMessage, l.uidls[second]
+	err.Hint = "The server gives two messages one identity, so they cannot be told apart: if they are copies of each other, delete one on the server."
+	return err
+}
+
+// find returns where the first message with a unique-id stands.
 func (l *listing) find(uidl mail.UIDL) (position int32, found bool) {
 	i, found := slices.BinarySearchFunc(l.index, uidl, func(p int32, uidl mail.UIDL) int {
 		return cmp.Compare(l.uidls[p], uidl)

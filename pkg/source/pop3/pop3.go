@@ -2,9 +2,13 @@
 // the pipelining and the meaning of the server's answers; go-pop3 speaks the
 // commands that have one line for an answer, and package wire lies beneath.
 //
-// The one thing to know: a message counts as read only when the strict end of
-// its body was seen and the next answer on the connection was one. A server
-// that forgets to double the dots of a mail would else cut it short unnoticed.
+// The one thing to know: the strict end of a body and a next answer that begins
+// with +OK prove nothing, because a server that leaves out an added dot, or the
+// line end before the last dot, tears one message in two or makes one of two,
+// and every message behind it would be taken for another one. So a message
+// counts as read only when the question behind it, "UIDL n", was answered with
+// its number and unique-id. When it was not, the next session of the source
+// reads one message at a time, which finds the one to blame.
 package pop3
 
 import (
@@ -25,6 +29,7 @@ type Options struct {
 // goroutine.
 type Source struct {
 	options Options
+	care    care
 }
 
 // New returns the source. It does no I/O.
@@ -41,7 +46,7 @@ func (s *Source) Open(ctx context.Context) (*Session, error) {
 		_ = conn.Close() // what went wrong is in err
 		return nil, lost("pop3 open", "", err)
 	}
-	return &Session{conn: conn, library: library}, nil
+	return &Session{conn: conn, library: library, care: &s.care}, nil
 }
 
 // Limit is 1: a server locks the maildrop for the session that opened it (RFC

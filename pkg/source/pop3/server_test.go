@@ -29,11 +29,15 @@ type maildrop struct {
 	serial  bool                    // PIPELINING is not announced
 	answers map[string]string       // raw answers that replace the right ones
 	silent  string                  // the server says no more after this command's answer
+	hangsUp []string                // behind the answers to these commands
 	wrap    func(net.Conn) net.Conn // the server's side of the connection
 
 	mu    sync.Mutex
 	heard []string
 }
+
+// signInResponse is the line behind AUTH PLAIN.
+const signInResponse = "AGlzcABjb3JyZWN0IGhvcnNl"
 
 // source returns a source that reads the maildrop over pipes. The test waits
 // for the servers.
@@ -92,7 +96,7 @@ func (m *maildrop) serve(conn net.Conn) {
 			_, _ = io.Copy(io.Discard, in) // until it is
 			return
 		}
-		if command == "QUIT" {
+		if command == "QUIT" || slices.Contains(m.hangsUp, command) {
 			_ = out.Flush() // the client may be gone
 			return
 		}
@@ -103,7 +107,7 @@ func (m *maildrop) serve(conn net.Conn) {
 func (m *maildrop) commands() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	i := slices.IndexFunc(m.heard, func(s string) bool { return strings.HasPrefix(s, "AUTH ") })
+	i := slices.IndexFunc(m.heard, func(s string) bool { return s == signInResponse })
 	return slices.Clone(m.heard[i+1:])
 }
 
@@ -116,7 +120,9 @@ func (m *maildrop) answer(command string) string {
 			caps = strings.Replace(caps, "PIPELINING", "UIDL", 1)
 		}
 		return caps
-	case "AUTH", "NOOP", "QUIT":
+	case "AUTH":
+		return "+ \r\n"
+	case signInResponse, "NOOP", "QUIT":
 		return "+OK\r\n"
 	case "STAT":
 		size := 0
@@ -125,6 +131,13 @@ func (m *maildrop) answer(command string) string {
 		}
 		return fmt.Sprintf("+OK %d %d\r\n", len(m.bodies), size)
 	case "UIDL", "LIST":
+		if arg != "" {
+			var n int
+			if _, err := fmt.Sscan(arg, &n); verb == "UIDL" && err == nil && n >= 1 && n <= len(m.bodies) {
+				return fmt.Sprintf("+OK %d %s\r\n", n, m.uidl(n-1))
+			}
+			break
+		}
 		var b strings.Builder
 		b.WriteString("+OK\r\n")
 		for i, body := range m.bodies {

@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -16,7 +17,12 @@ import (
 type Session struct {
 	conn    *wire.POP3
 	library *gopop3.Conn // speaks through conn.Turn
+	care    *care        // the source's
 	listing *listing     // of the last Select, or nil
+
+	// provable is set when the server answers UIDL for one message with its
+	// number and unique-id.
+	provable bool
 }
 
 // Mailboxes implements pull.Session. A maildrop has no other than INBOX. No
@@ -26,8 +32,9 @@ func (s *Session) Mailboxes(context.Context) ([]mail.Mailbox, error) {
 	return []mail.Mailbox{{Name: mail.Inbox, Wire: string(mail.Inbox)}}, nil
 }
 
-// Select implements pull.Session. STAT, UIDL and LIST go out together where
-// the server pipelines. The refs' UIDLs belong to the session and must not be
+// Select implements pull.Session. STAT, UIDL, LIST and a UIDL for the first
+// message, which shows how the server answers one, go out together where it
+// pipelines. The refs' UIDLs belong to the session and must not be
 // changed.
 func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
 	defer s.closeOn(ctx)()
@@ -39,7 +46,7 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 		}
 	}
 	if s.conn.Pipelining {
-		s.conn.Queue("UIDL", "LIST")
+		s.conn.Queue("UIDL", "LIST", "UIDL 1")
 	}
 	status, err := s.stat()
 	if err != nil {
@@ -51,7 +58,7 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 		return mail.Refs{}, mail.Status{}, err
 	}
 	s.listing = l
-	return mail.Refs{Mailbox: mail.Inbox, UIDLs: l.uidls}, status, nil
+	return mail.Refs{Mailbox: mail.Inbox, UIDLs: l.refs()}, status, nil
 }
 
 // stat asks how many messages there are, and how large they are together.
@@ -78,24 +85,48 @@ func (s *Session) stat() (mail.Status, error) {
 	return mail.Status{Messages: messages, Size: int64(size)}, nil
 }
 
-// list reads UIDL and LIST. Where they were asked for together both are read,
-// so that the connection stays in step whatever is wrong with the first.
+// list reads UIDL and LIST. Where they were asked for together all answers are
+// read, so that the connection stays in step whatever is wrong with the first.
 func (s *Session) list(messages int) (*listing, error) {
-	l := newListing(messages)
+	l := newListing(messages, s.conn.Clean)
 	uidlErr := s.column(l.uidlColumn())
 	if uidlErr != nil && (!s.conn.Pipelining || s.conn.Err() != nil) {
 		return nil, uidlErr
 	}
 	sizeErr := s.column(l.sizeColumn())
-	switch {
-	case s.conn.Err() != nil:
-		return nil, sizeErr
-	case uidlErr != nil:
-		return nil, uidlErr
-	case sizeErr != nil:
+	if s.conn.Err() != nil || sizeErr != nil && !s.conn.Pipelining {
 		return nil, sizeErr
 	}
-	return l, l.sort()
+	if err := s.probe(l); err != nil {
+		return nil, err
+	}
+	if err := cmp.Or(uidlErr, sizeErr); err != nil {
+		return nil, err
+	}
+	l.sort()
+	return l, nil
+}
+
+// probe finds out whether UIDL for one message can prove anything. Some
+// servers do not know it, or answer it in a form of their own.
+func (s *Session) probe(l *listing) error {
+	s.provable = false
+	if !s.conn.Pipelining {
+		if len(l.uidls) == 0 {
+			return nil
+		}
+		if err := s.conn.Send("UIDL 1"); err != nil {
+			return lost("pop3 uidl", "", err)
+		}
+	}
+	matched, _, err := s.conn.AnswerIs(func(text []byte) bool {
+		return len(l.uidls) > 0 && names(text, 1, l.uidls[0])
+	})
+	if err != nil {
+		return lost("pop3 uidl", "", err)
+	}
+	s.provable = matched
+	return nil
 }
 
 // column asks for one of the two listings, if it was not yet, and reads it.

@@ -27,7 +27,7 @@ func cutCases() map[string]func(*testing.T) {
 		"connection cut anywhere over pop3": func(t *testing.T) {
 			tr := newTrial(t)
 			cutAnywhere(t, tr, tr.server.POP3Addr(), "pop3")
-			tr.pointAt(t, "pop3: "+tr.account(tr.server.POP3SAddr(), "tls", "password: "+demo.Password))
+			tr.pointAt(t, tr.sourceOverPOP3())
 			tr.mustArrive(t, tr.inboxOverPOP3())
 		},
 		"server gone in the middle": func(t *testing.T) {

@@ -45,12 +45,13 @@ func mountCases() map[string]func(*testing.T) {
 		},
 		"no inodes left": func(t *testing.T) {
 			tr := newTrial(t)
+			tr.pointAt(t, tr.sourceOverPOP3())
 			mount(t, tr.archive, "nr_inodes=20")
 			tr.mustFail(t, exitIO,
 				`maildir deliver "INBOX": create DIR/mail/work/tmp/NAME: no space left on device`,
 				"free some space, or inodes, on the file system of DIR/mail/work/tmp/NAME; the next run goes on where this one stopped")
 			remount(t, tr.archive, 0, "nr_inodes=2000")
-			tr.mustRecover(t)
+			tr.mustArrive(t, tr.inboxOverPOP3())
 		},
 		"read-only archive": func(t *testing.T) {
 			tr := newTrial(t)

@@ -99,7 +99,7 @@ func signInCases() map[string]func(*testing.T) {
 			tr.mustFail(t, exitNoPerm,
 				`pop3 sign in: the server said "[AUTH] wrong name or password"`,
 				"check username and password; many providers want an app password instead of the usual one, or POP3 switched on first")
-			tr.pointAt(t, "pop3: "+tr.account(tr.server.POP3SAddr(), "tls", "password: "+demo.Password))
+			tr.pointAt(t, tr.sourceOverPOP3())
 			tr.mustArrive(t, tr.inboxOverPOP3())
 		},
 		"password command fails": func(t *testing.T) {

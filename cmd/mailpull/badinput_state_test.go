@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"mailpull/pkg/demo"
 	"mailpull/pkg/durable"
 )
 
@@ -34,7 +33,7 @@ func stateCases() map[string]func(*testing.T) {
 		"checkpoint of another protocol": func(t *testing.T) {
 			tr := newTrial(t)
 			mustRun(t, tr.config)
-			tr.pointAt(t, "pop3: "+tr.account(tr.server.POP3SAddr(), "tls", "password: "+demo.Password))
+			tr.pointAt(t, tr.sourceOverPOP3())
 			tr.mustFail(t, exitIO,
 				`checkpoint "work": the file is of source "imap", not "pop3"`,
 				"give the account a new name with its new protocol; or move DIR/state/work/checkpoint away and run again: the archive knows what it holds, so nothing is stored twice")

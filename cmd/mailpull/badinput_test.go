@@ -78,6 +78,11 @@ func (tr *trial) arrive(m demo.Message) {
 // source signs in at the honest server.
 func (tr *trial) source() string { return tr.at(tr.server.IMAPSAddr(), "tls") }
 
+// sourceOverPOP3 signs in at the honest server's POP3 side.
+func (tr *trial) sourceOverPOP3() string {
+	return "pop3: " + tr.account(tr.server.POP3SAddr(), "tls", "password: "+demo.Password)
+}
+
 // at signs in at an address with what the honest server knows.
 func (tr *trial) at(addr, security string) string {
 	return "imap: " + tr.account(addr, security, "password: "+demo.Password)

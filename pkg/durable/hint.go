@@ -58,12 +58,12 @@ func permissionHint(path string) string {
 			continue // it was to be made, or we may not look
 		}
 		if err != nil {
-			return fmt.Sprintf("mailpull runs as uid %d, which has no right to %s", os.Geteuid(), path)
+			return fmt.Sprintf("mailpull runs as uid %d, which has no right to %s; give it to that user, or run as its owner", os.Geteuid(), path)
 		}
 		st, ok := info.Sys().(*syscall.Stat_t)
 		if !ok {
 			return ""
 		}
-		return fmt.Sprintf("%s belongs to uid %d with mode %v, and mailpull runs as uid %d", at, st.Uid, info.Mode(), os.Geteuid())
+		return fmt.Sprintf("%s belongs to uid %d with mode %v, and mailpull runs as uid %d; change owner or mode, or run mailpull as the owner", at, st.Uid, info.Mode(), os.Geteuid())
 	}
 }

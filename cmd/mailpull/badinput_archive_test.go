@@ -99,7 +99,7 @@ func archiveCases() map[string]func(*testing.T) {
 			mustMkdir(t, filepath.Join(tr.archive, "work"))
 			mustChmod(t, filepath.Join(tr.archive, "work"), 0o500)
 			tr.mustFail(t, exitIO,
-				`maildir open "INBOX": mkdir DIR/mail/work/tmp: permission denied`,
+				`maildir open "INBOX": mkdir DIR/mail/work/tmp: permission denied; 30 messages are missing in all`,
 				"DIR/mail/work belongs to uid ID with mode dr-x------, and mailpull runs as uid ID; change owner or mode, or run mailpull as the owner")
 			mustChmod(t, filepath.Join(tr.archive, "work"), 0o700)
 			tr.mustRecover(t)

@@ -110,9 +110,11 @@ func TestProgressInALog(t *testing.T) {
 		a.Delivered("INBOX", 1_200)
 		time.Sleep(29 * time.Second) // the bubble's clock
 		synctest.Wait()
+		p.mu.Lock()
 		if out.Len() > 0 {
 			t.Errorf("too soon: %q", out.String())
 		}
+		p.mu.Unlock()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		p.Close()

@@ -26,7 +26,7 @@ func (l *lane) identify(listing mail.Refs) error {
 		return &mail.Error{
 			Op: "pull", Mailbox: listing.Mailbox, Scope: mail.ScopeMailbox, Retry: mail.RetryNever,
 			Class: mail.ClassServer, Err: errNoValidity,
-			Hint: "pull this account over POP3, if the server offers it",
+			Hint: "leave the mailbox out with exclude below mailboxes, or ask whoever runs the server; INBOX may be had over POP3",
 		}
 	}
 	switch {

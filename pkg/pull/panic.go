@@ -20,6 +20,6 @@ func Recovered(v any, log *slog.Logger) error {
 	log.Error("panic", "err", fmt.Sprint(v), "stack", string(debug.Stack()))
 	return &mail.Error{
 		Op: "pull", Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: ErrPanic,
-		Hint: "this is a bug; the log above says where. The archive is as the last commit left it",
+		Hint: "this is a bug, and the log above says where; the archive is as the last commit left it",
 	}
 }

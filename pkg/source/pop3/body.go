@@ -222,7 +222,7 @@ func (f *fetch) refusal(place int, reply wire.POP3Reply) {
 	f.stopFrom = place - maxPassing + 1
 	f.stop = refused("pop3 retr", mail.ScopeAccount, reply)
 	f.stop.Class = mail.ClassThrottled
-	f.stop.Hint = "The server hands out no more messages for now; the next run goes on."
+	f.stop.Hint = "the server hands out no more messages for now; the next run goes on"
 	f.stop.Err = fmt.Errorf("%d messages in a row were refused: %w", maxPassing, reply)
 }
 

@@ -209,7 +209,7 @@ func (l *listing) againError() *mail.Error {
 	err := broken("pop3 uidl", "messages %d and %d have the same unique-id, and only the first is fetched; there are %d such in all",
 		first+1, second+1, len(l.again))
 	err.Scope, err.UIDL = mail.ScopeMessage, l.uidls[second]
-	err.Hint = "The server gives two messages one identity, so they cannot be told apart: if they are copies of each other, delete one on the server."
+	err.Hint = "the server gives two messages one identity, so they cannot be told apart: if they are copies of each other, delete one on the server"
 	return err
 }
 

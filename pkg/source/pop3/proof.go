@@ -108,7 +108,7 @@ func (f *fetch) broke(place int, e *mail.Error) error {
 	ref := f.ref(place)
 	e.UIDL = ref.UIDL
 	if e.Class == mail.ClassProtocol {
-		e.Hint = "The server does not mark the end of this message as the standard wants, so it cannot be fetched whole."
+		e.Hint = "the server does not mark the end of this message as the standard wants, so it cannot be fetched whole"
 	}
 	f.care.lost()
 	f.care.blame(ref.UIDL)

@@ -147,7 +147,7 @@ func (s *Session) column(c *column) error {
 	e := refused(op, mail.ScopeMailbox, reply)
 	if c.command == "UIDL" && reply.Code == "" {
 		e.Retry = mail.RetryNever
-		e.Hint = "The server has no UIDL, or it is switched off; this version needs it to tell which messages are new."
+		e.Hint = "the server has no UIDL, or it is switched off; this version needs it to tell which messages are new"
 	}
 	return e
 }

@@ -326,6 +326,30 @@ func TestE2EEveryWay(t *testing.T) {
 	}
 }
 
+// Several connections share the mailboxes, the batches and the checkpoint.
+func TestE2ESeveralConnections(t *testing.T) {
+	t.Parallel()
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{})
+	names := fill(d)
+	for i := range 30 {
+		name := fmt.Sprintf("Many/%02d", i)
+		d.Deliver(user, name, mailtest.Corpus(uint64(i), 20))
+		names = append(names, name)
+	}
+	source := strings.Replace(ways(t, d)["imap tls"], "{ host", "{ connections: 4, host", 1)
+	s := configure(t, source, "")
+	mustRun(t, s.config)
+	boxes := readArchive(t, s, "maildir++")
+	for _, name := range names {
+		mustEqual(t, d, name, boxes[name], true)
+	}
+	before := snapshot(t, s.archive)
+	mustRun(t, s.config)
+	if after := snapshot(t, s.archive); !slices.Equal(before, after) {
+		t.Errorf("a second run changed the archive: %d files, then %d", len(before), len(after))
+	}
+}
+
 // A message that cannot be fetched whole costs itself: Dovecot 2.3 does not
 // double a dot that is a message's first byte, which ends the message early
 // over POP3. What stands behind it arrives, and IMAP brings it whole.

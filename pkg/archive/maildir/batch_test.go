@@ -16,6 +16,7 @@ import (
 
 	gomaildir "github.com/emersion/go-maildir"
 
+	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
 	"mailpull/pkg/mailtest"
 	"mailpull/pkg/pull"
@@ -341,6 +342,26 @@ func TestFolderSwappedWhileOpen(t *testing.T) {
 	put(t, s, box, keyOf(2), strings.NewReader("y"), mail.Item{})
 	if got := tree(t, path); len(got) != 2 || len(tree(t, outside)) != 0 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// An archive in the other layout is refused, and named.
+func TestOtherLayoutIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, layouts := range [][2]Layout{{FS, Maildirpp}, {Maildirpp, FS}} {
+		path := t.TempDir()
+		s := openReal(t, path, layouts[0])
+		put(t, s, openBox(t, s, mail.Inbox), keyOf(1), strings.NewReader("x"), mail.Item{})
+		openReal(t, path, layouts[0])
+		dir, err := durable.OpenDir(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = dir.Close() })
+		_, err = Open(Options{Dir: dir, Layout: layouts[1]})
+		if err == nil || !strings.Contains(err.Error(), "in layout "+string(layouts[0])) || mail.ErrorClass(err) != mail.ClassDisk {
+			t.Errorf("%s opened as %s: got %v", layouts[0], layouts[1], err)
+		}
 	}
 }
 

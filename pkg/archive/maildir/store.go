@@ -74,7 +74,24 @@ func Open(opts Options) (*Store, error) {
 		return nil, s.diskError("open", "", err)
 	}
 	s.siblings[""] = root
+	if other, ok := opts.Layout.contradicted(root); ok {
+		return nil, &mail.Error{
+			Op: "maildir open", Scope: mail.ScopeAccount, Retry: mail.RetryNever, Class: mail.ClassDisk,
+			Err:  fmt.Errorf("%s holds an archive in layout %s, not %s", opts.Dir.Path(), other, opts.Layout),
+			Hint: fmt.Sprintf("write layout: %s for this account; another layout needs another account or another archive", other),
+		}
+	}
 	return s, nil
+}
+
+// contradicted reports whether the account's folder was filled in the other
+// layout: in Maildirpp INBOX's cur/ stands at the root, in FS below INBOX/.
+// Mail would come into new folders, and what is in the old ones be forgotten.
+func (l Layout) contradicted(root *siblings) (other Layout, ok bool) {
+	if l == FS {
+		return Maildirpp, root.names["cur"]
+	}
+	return FS, root.names["INBOX"] && !root.names["cur"]
 }
 
 // Box implements pull.Store.

@@ -145,11 +145,6 @@ func (s UIDSet) Minus(t UIDSet) UIDSet {
 	return out
 }
 
-// Intersect returns the UIDs that are in both sets.
-func (s UIDSet) Intersect(t UIDSet) UIDSet {
-	return s.Minus(s.Minus(t))
-}
-
 // Cut returns the first n UIDs of the set and the rest.
 func (s UIDSet) Cut(n int) (head, tail UIDSet) {
 	for i, r := range s {

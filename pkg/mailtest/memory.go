@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/pull"
 )
 
 // Checkpoint is a fake checkpoint in memory. What was committed outlives a
@@ -22,7 +21,7 @@ type Checkpoint struct {
 }
 
 type checkpointBox struct {
-	known pull.Known
+	known mail.Known
 	uids  mail.UIDSet
 	uidls map[mail.UIDL]bool
 }
@@ -43,12 +42,12 @@ func (c *Checkpoint) step(name string) error {
 }
 
 // Known implements pull.Checkpoint.
-func (c *Checkpoint) Known(name mail.MailboxName) (pull.Known, bool) {
+func (c *Checkpoint) Known(name mail.MailboxName) (mail.Known, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b, ok := c.boxes[name]
 	if !ok {
-		return pull.Known{}, false
+		return mail.Known{}, false
 	}
 	known := b.known
 	known.Seen = b.uids.Len() + len(b.uidls)
@@ -105,7 +104,7 @@ func (c *Checkpoint) Complete(name mail.MailboxName, status mail.Status, listed 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.box(name)
-	b.known = pull.Known{Validity: status.Validity, Complete: &status, Listed: listed}
+	b.known = mail.Known{Validity: status.Validity, Complete: &status, Listed: listed}
 	return nil
 }
 
@@ -117,7 +116,7 @@ func (c *Checkpoint) Reset(name mail.MailboxName, validity mail.UIDValidity) err
 	if b.known.Validity != validity {
 		b.uids, b.uidls = nil, make(map[mail.UIDL]bool)
 	}
-	b.known = pull.Known{Validity: validity, Matching: true}
+	b.known = mail.Known{Validity: validity, Matching: true}
 	return nil
 }
 

@@ -186,7 +186,7 @@ func (s *serverSession) Select(ctx context.Context, box mail.Mailbox) (mail.Refs
 }
 
 // Fetch implements pull.Session.
-func (s *serverSession) Fetch(ctx context.Context, refs mail.Refs, r pull.Receiver) error {
+func (s *serverSession) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	group := s.server.Group
 	if group == 0 {
 		group = 3
@@ -204,7 +204,7 @@ func (s *serverSession) Fetch(ctx context.Context, refs mail.Refs, r pull.Receiv
 	return nil
 }
 
-func (s *serverSession) fetchGroup(ctx context.Context, refs mail.Refs, uids []mail.UID, r pull.Receiver) error {
+func (s *serverSession) fetchGroup(ctx context.Context, refs mail.Refs, uids []mail.UID, r mail.Receiver) error {
 	var items []mail.Item
 	var outcomes []error
 	for _, uid := range uids {
@@ -226,7 +226,7 @@ func (s *serverSession) fetchGroup(ctx context.Context, refs mail.Refs, uids []m
 }
 
 // fetchOne sends one body, in two parts so that a stop can fall inside it.
-func (s *serverSession) fetchOne(ctx context.Context, ref mail.Ref, r pull.Receiver) (mail.Item, error, error) {
+func (s *serverSession) fetchOne(ctx context.Context, ref mail.Ref, r mail.Receiver) (mail.Item, error, error) {
 	i := slices.IndexFunc(s.box.Messages, func(m ServerMessage) bool { return m.UID == ref.UID })
 	if i < 0 {
 		return mail.Item{Ref: ref}, mail.ErrGone, nil

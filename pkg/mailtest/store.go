@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"mailpull/pkg/mail"
-	"mailpull/pkg/pull"
 )
 
 // Store is a fake archive in memory. What was flushed outlives a stop; what
@@ -66,7 +65,7 @@ func (s *Store) step(name string) error {
 }
 
 // Box implements pull.Store.
-func (s *Store) Box(m mail.Mailbox) (pull.Box, error) {
+func (s *Store) Box(m mail.Mailbox) (mail.Box, error) {
 	if err := s.step("box"); err != nil {
 		return nil, err
 	}
@@ -79,7 +78,7 @@ func (s *Store) Box(m mail.Mailbox) (pull.Box, error) {
 }
 
 // NewBatch implements pull.Store.
-func (s *Store) NewBatch() pull.Batch {
+func (s *Store) NewBatch() mail.Batch {
 	return &storeBatch{store: s, files: make(map[mail.Key]storeFile)}
 }
 
@@ -88,10 +87,10 @@ type storeBox struct {
 	name  mail.MailboxName
 }
 
-// Name implements pull.Box.
+// Name implements mail.Box.
 func (b *storeBox) Name() mail.MailboxName { return b.name }
 
-// Keys implements pull.Box.
+// Keys implements mail.Box.
 func (b *storeBox) Keys() (mail.KeySet, error) {
 	if err := b.store.step("keys"); err != nil {
 		return nil, err
@@ -101,7 +100,7 @@ func (b *storeBox) Keys() (mail.KeySet, error) {
 	return mail.NewKeySet(slices.Collect(maps.Keys(b.store.boxes[b.name]))), nil
 }
 
-// Read implements pull.Box.
+// Read implements mail.Box.
 func (b *storeBox) Read(wanted map[mail.Key]mail.Form, fn func(mail.Key, io.Reader) error) error {
 	b.store.mu.Lock()
 	files := maps.Clone(b.store.boxes[b.name])
@@ -133,8 +132,8 @@ type rekeyed struct {
 	from, to mail.Key
 }
 
-// Add implements pull.Batch.
-func (b *storeBatch) Add(box pull.Box, key mail.Key, body io.Reader) error {
+// Add implements mail.Batch.
+func (b *storeBatch) Add(box mail.Box, key mail.Key, body io.Reader) error {
 	if err := b.store.step("write"); err != nil {
 		return err
 	}
@@ -147,21 +146,21 @@ func (b *storeBatch) Add(box pull.Box, key mail.Key, body io.Reader) error {
 	return nil
 }
 
-// Drop implements pull.Batch.
+// Drop implements mail.Batch.
 func (b *storeBatch) Drop(key mail.Key) { delete(b.files, key) }
 
-// Rekey implements pull.Batch.
-func (b *storeBatch) Rekey(box pull.Box, from, to mail.Key) {
+// Rekey implements mail.Batch.
+func (b *storeBatch) Rekey(box mail.Box, from, to mail.Key) {
 	b.rekey = append(b.rekey, rekeyed{box.Name(), from, to})
 }
 
-// Len implements pull.Batch.
+// Len implements mail.Batch.
 func (b *storeBatch) Len() int { return len(b.files) }
 
-// Size implements pull.Batch.
+// Size implements mail.Batch.
 func (b *storeBatch) Size() int64 { return b.size }
 
-// Seal implements pull.Batch.
+// Seal implements mail.Batch.
 func (b *storeBatch) Seal() (map[mail.Key]mail.Delivery, error) {
 	if err := b.store.step("seal"); err != nil {
 		return nil, err
@@ -173,7 +172,7 @@ func (b *storeBatch) Seal() (map[mail.Key]mail.Delivery, error) {
 	return sealed, nil
 }
 
-// Flush implements pull.Batch.
+// Flush implements mail.Batch.
 func (b *storeBatch) Flush(items map[mail.Key]mail.Item) error {
 	if err := b.store.step("flush data"); err != nil {
 		return err
@@ -211,5 +210,5 @@ func (b *storeBatch) Flush(items map[mail.Key]mail.Item) error {
 	return b.store.step("flush names")
 }
 
-// Abort implements pull.Batch.
+// Abort implements mail.Batch.
 func (b *storeBatch) Abort() { b.files = nil }

@@ -32,7 +32,7 @@ func suiteKey(uid mail.UID) mail.Key {
 	return mail.NewKey("suite", mail.Ref{Mailbox: mail.Inbox, Validity: 1, UID: uid})
 }
 
-func suiteBox(t *testing.T, s pull.Store, name mail.MailboxName) pull.Box {
+func suiteBox(t *testing.T, s pull.Store, name mail.MailboxName) mail.Box {
 	t.Helper()
 	b, err := s.Box(mail.Mailbox{Name: name, Wire: string(name), Delimiter: '/'})
 	if err != nil {
@@ -42,7 +42,7 @@ func suiteBox(t *testing.T, s pull.Store, name mail.MailboxName) pull.Box {
 }
 
 // deliver takes bodies up the rungs, with UIDs counted from first.
-func deliver(t *testing.T, s pull.Store, box pull.Box, first mail.UID, bodies ...string) map[mail.Key]mail.Delivery {
+func deliver(t *testing.T, s pull.Store, box mail.Box, first mail.UID, bodies ...string) map[mail.Key]mail.Delivery {
 	t.Helper()
 	b := s.NewBatch()
 	items := make(map[mail.Key]mail.Item)
@@ -66,7 +66,7 @@ func deliver(t *testing.T, s pull.Store, box pull.Box, first mail.UID, bodies ..
 	return sealed
 }
 
-func mustHave(t *testing.T, box pull.Box, d mail.Delivery, want string) {
+func mustHave(t *testing.T, box mail.Box, d mail.Delivery, want string) {
 	t.Helper()
 	got := "nothing"
 	err := box.Read(map[mail.Key]mail.Form{d.Key: d.Form}, func(key mail.Key, body io.Reader) error {
@@ -88,7 +88,7 @@ func mustHave(t *testing.T, box pull.Box, d mail.Delivery, want string) {
 	}
 }
 
-func mustHoldKeys(t *testing.T, box pull.Box, want int) mail.KeySet {
+func mustHoldKeys(t *testing.T, box mail.Box, want int) mail.KeySet {
 	t.Helper()
 	keys, err := box.Keys()
 	if err != nil {

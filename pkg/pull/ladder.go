@@ -10,7 +10,7 @@ import (
 // load is one batch on its way to the checkpoint, with what is known of its
 // messages. A lane fills it, the ladder climbs with it.
 type load struct {
-	batch Batch
+	batch mail.Batch
 	begun time.Time
 
 	// settled are the messages that the server confirmed, in its order.
@@ -30,7 +30,7 @@ type settled struct {
 	visit *visit
 }
 
-func newLoad(b Batch) *load {
+func newLoad(b mail.Batch) *load {
 	return &load{batch: b, begun: time.Now(), done: make(chan struct{})}
 }
 

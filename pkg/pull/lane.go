@@ -28,7 +28,7 @@ type lane struct {
 // lane has ended the visit.
 type visit struct {
 	box     mail.Mailbox
-	archive Box
+	archive mail.Box
 	listing mail.Refs
 	status  mail.Status
 

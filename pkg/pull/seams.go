@@ -46,7 +46,7 @@ type Session interface {
 	// an error, refs that were not settled have no outcome and are the
 	// caller's to ask for again. An error from r ends the fetch and is
 	// returned as it is, with the session dead.
-	Fetch(ctx context.Context, refs mail.Refs, r Receiver) error
+	Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error
 
 	// Close ends the session politely. Call it only when everything went
 	// well: for POP3 it is QUIT.
@@ -63,10 +63,10 @@ type Session interface {
 type Store interface {
 	// Box opens the archive's side of a mailbox and creates it where it is
 	// missing. The new folders are durable with the first batch's Flush.
-	Box(m mail.Mailbox) (Box, error)
+	Box(m mail.Mailbox) (mail.Box, error)
 
 	// NewBatch returns an empty batch. It does no I/O.
-	NewBatch() Batch
+	NewBatch() mail.Batch
 }
 
 // Checkpoint is an account's record of what was delivered. It belongs to one
@@ -74,7 +74,7 @@ type Store interface {
 type Checkpoint interface {
 	// Known returns what is recorded for a mailbox; ok is false when the
 	// mailbox was never seen.
-	Known(box mail.MailboxName) (known Known, ok bool)
+	Known(box mail.MailboxName) (known mail.Known, ok bool)
 
 	// New returns the refs of the listing that are not recorded as seen. The
 	// listing's UIDVALIDITY must be the recorded one, or the mailbox new.
@@ -133,15 +133,6 @@ type Observer interface {
 	// Done says how a mailbox ended.
 	Done(result mail.MailboxResult)
 }
-
-// These words of the seams are package mail's, so that an adapter needs no
-// import of the pass that uses it.
-type (
-	Receiver = mail.Receiver
-	Box      = mail.Box
-	Batch    = mail.Batch
-	Known    = mail.Known
-)
 
 // Opener is a source whose Open returns a session type of its own.
 type Opener[S Session] interface {

@@ -42,6 +42,7 @@ var house = map[string][]string{
 
 	// Only tests import mailtest, so it may know everybody.
 	"pkg/mailtest": nil,
+	"pkg/faults":   {}, // nothing but tests
 }
 
 // foreign names the packages that alone may import a library.

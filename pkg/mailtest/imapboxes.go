@@ -1,0 +1,117 @@
+package mailtest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mailpull/pkg/mail"
+)
+
+// answerList lists every mailbox, each with its status where that is asked
+// for (RFC 5819).
+func (c *IMAPTalk) answerList(tag, args string) {
+	_, items, withStatus := strings.Cut(args, "STATUS (")
+	items, _, _ = strings.Cut(items, ")")
+	for _, box := range c.server.boxes() {
+		delimiter := "NIL"
+		if box.Delimiter != "" {
+			delimiter = quoted(box.Delimiter)
+		}
+		c.Printf("* LIST (%s) %s %s", strings.Join(box.Attrs, " "), delimiter, quoted(box.Name))
+		if withStatus && box.selectable() {
+			c.sayStatus(&box, items)
+		}
+	}
+	c.done(tag)
+}
+
+func (b *IMAPBox) selectable() bool {
+	return !slices.ContainsFunc(b.Attrs, func(attr string) bool {
+		return strings.EqualFold(attr, `\Noselect`) || strings.EqualFold(attr, `\NonExistent`)
+	})
+}
+
+// answerStatus answers STATUS of one mailbox.
+func (c *IMAPTalk) answerStatus(tag, args string) {
+	name, items := cutString(args)
+	box, ok := c.server.box(name)
+	if !ok || !box.selectable() {
+		c.Printf("%s NO [NONEXISTENT] no such mailbox", tag)
+		return
+	}
+	c.sayStatus(&box, strings.Trim(items, "()"))
+	c.done(tag)
+}
+
+// sayStatus tells the items that were asked for, in that order.
+func (c *IMAPTalk) sayStatus(box *IMAPBox, items string) {
+	values := map[string]uint64{
+		"MESSAGES":      uint64(len(box.Messages)),
+		"UIDNEXT":       uint64(box.uidNext()),
+		"UIDVALIDITY":   uint64(box.UIDValidity),
+		"HIGHESTMODSEQ": box.ModSeq,
+		"SIZE":          0,
+	}
+	for _, m := range box.Messages {
+		values["SIZE"] += uint64(len(m.Body))
+	}
+	var told []string
+	for item := range strings.FieldsSeq(items) {
+		if value, ok := values[item]; ok {
+			told = append(told, fmt.Sprintf("%s %d", item, value))
+		}
+	}
+	c.Printf("* STATUS %s (%s)", quoted(box.Name), strings.Join(told, " "))
+}
+
+// answerSelect opens a mailbox.
+func (c *IMAPTalk) answerSelect(tag, verb, args string) {
+	name, _ := cutString(args)
+	box, ok := c.server.box(name)
+	if !ok || !box.selectable() {
+		c.box = nil
+		c.Printf("%s NO [NONEXISTENT] no such mailbox", tag)
+		return
+	}
+	c.box = &box
+	c.Printf(`* FLAGS (\Answered \Flagged \Deleted \Seen \Draft)`)
+	c.Printf("* %d EXISTS", len(box.Messages))
+	c.Printf("* 0 RECENT")
+	c.Printf("* OK [UIDVALIDITY %d] ok", box.UIDValidity)
+	c.Printf("* OK [UIDNEXT %d] ok", box.uidNext())
+	if box.ModSeq != 0 {
+		c.Printf("* OK [HIGHESTMODSEQ %d] ok", box.ModSeq)
+	}
+	code := "READ-WRITE"
+	if verb == "EXAMINE" {
+		code = "READ-ONLY"
+	}
+	c.Printf("%s OK [%s] done", tag, code)
+}
+
+// answerSearch answers UID SEARCH ALL, with ESEARCH (RFC 4731) where the
+// client asks for it.
+func (c *IMAPTalk) answerSearch(tag, args string) {
+	if c.box == nil {
+		c.Printf("%s BAD no mailbox is selected", tag)
+		return
+	}
+	var set mail.UIDSet
+	var numbers strings.Builder
+	for _, m := range c.box.Messages {
+		set.Add(m.UID, m.UID)
+		numbers.WriteByte(' ')
+		numbers.WriteString(strconv.FormatUint(uint64(m.UID), 10))
+	}
+	switch {
+	case !strings.HasPrefix(args, "RETURN"):
+		c.Printf("* SEARCH%s", numbers.String())
+	case len(set) == 0:
+		c.Printf("* ESEARCH (TAG %q) UID", tag)
+	default:
+		c.Printf("* ESEARCH (TAG %q) UID ALL %s", tag, set)
+	}
+	c.done(tag)
+}

@@ -1,0 +1,77 @@
+package mailtest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// answerFetch answers FETCH and UID FETCH. The items come in an order of their
+// own, because go-imap asks for them in a different one each time.
+func (c *IMAPTalk) answerFetch(tag, args string, byUID bool) {
+	set, items, _ := strings.Cut(args, " ")
+	if c.box == nil {
+		c.Printf("%s BAD no mailbox is selected", tag)
+		return
+	}
+	for i, m := range c.box.Messages {
+		number := i + 1
+		if byUID {
+			number = int(m.UID)
+		}
+		if InIMAPSet(set, number) {
+			c.SayFetch(i+1, m, items)
+		}
+	}
+	c.done(tag)
+}
+
+// SayFetch writes a FETCH response with those of UID, FLAGS, INTERNALDATE,
+// RFC822.SIZE and BODY[] that the items name.
+func (c *IMAPTalk) SayFetch(seq int, m IMAPMessage, items string) {
+	asked := strings.ToUpper(items)
+	date := m.Date
+	if date.IsZero() {
+		date = IMAPDate()
+	}
+	told := []string{fmt.Sprintf("UID %d", m.UID)}
+	if strings.Contains(asked, "FLAGS") {
+		told = append(told, "FLAGS ("+strings.Join(m.Flags, " ")+")")
+	}
+	if strings.Contains(asked, "INTERNALDATE") {
+		told = append(told, date.Format(`INTERNALDATE "_2-Jan-2006 15:04:05 -0700"`))
+	}
+	if strings.Contains(asked, "RFC822.SIZE") {
+		told = append(told, fmt.Sprintf("RFC822.SIZE %d", len(m.Body)))
+	}
+	fmt.Fprintf(c.w, "* %d FETCH (%s", seq, strings.Join(told, " "))
+	if strings.Contains(asked, "BODY") {
+		fmt.Fprintf(c.w, " BODY[] {%d}\r\n", len(m.Body))
+		c.Raw(m.Body)
+	}
+	c.Raw(")\r\n")
+}
+
+// InIMAPSet reports whether a set as in a command, such as "1:3,7,9:*", names
+// the number. A star stands for the largest number there can be.
+func InIMAPSet(set string, n int) bool {
+	for part := range strings.SplitSeq(set, ",") {
+		from, to, isRange := strings.Cut(part, ":")
+		if !isRange {
+			to = from
+		}
+		lo, hi := setNumber(from), setNumber(to)
+		if min(lo, hi) <= n && n <= max(lo, hi) {
+			return true
+		}
+	}
+	return false
+}
+
+func setNumber(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil { // a star
+		return 1<<32 - 1
+	}
+	return n
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 	"mailpull/pkg/wire"
 )
 
@@ -32,7 +33,7 @@ func (d *drain) Settled() error                { return nil }
 func BenchmarkFetch(b *testing.B) {
 	body := strings.Repeat(strings.Repeat("x", 76)+"\r\n", 28_000/78)
 	drop := &maildrop{bodies: slices.Repeat([]string{body}, 2000), answers: map[string]string{}}
-	answer := "+OK\r\n" + stuff(body)
+	answer := "+OK\r\n" + mailtest.DotStuffed(body)
 	for i := range drop.bodies {
 		number := strconv.Itoa(i + 1)
 		drop.answers["RETR "+number] = answer

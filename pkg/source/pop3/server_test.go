@@ -1,19 +1,18 @@
 package pop3
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 	"mailpull/pkg/secret"
 	"mailpull/pkg/signin"
 	"mailpull/pkg/wire"
@@ -32,8 +31,8 @@ type maildrop struct {
 	hangsUp []string                // behind the answers to these commands
 	wrap    func(net.Conn) net.Conn // the server's side of the connection
 
-	mu    sync.Mutex
-	heard []string
+	built  sync.Once
+	server mailtest.POP3Server
 }
 
 // signInResponse is the line behind AUTH PLAIN.
@@ -66,95 +65,40 @@ func (m *maildrop) dialled(limits wire.Limits, dial func(context.Context, string
 	}})
 }
 
-// serve answers commands, many at a time, until QUIT or until the client hangs
-// up.
+// serve speaks with one client.
 func (m *maildrop) serve(conn net.Conn) {
-	defer conn.Close()
-	in, out := bufio.NewReader(conn), bufio.NewWriterSize(conn, 64<<10)
-	fmt.Fprint(out, "+OK hello\r\n")
-	for {
-		if in.Buffered() == 0 && out.Flush() != nil {
-			return
+	m.built.Do(m.build)
+	m.server.Serve(conn)
+}
+
+func (m *maildrop) build() {
+	m.server.Caps = []string{"SASL PLAIN", "PIPELINING"}
+	if m.serial {
+		m.server.Caps = []string{"SASL PLAIN", "UIDL"}
+	}
+	for i, body := range m.bodies {
+		m.server.Messages = append(m.server.Messages, mailtest.POP3Message{UIDL: string(m.uidl(i)), Body: body})
+	}
+	m.server.On = func(c *mailtest.POP3Talk, command string) bool {
+		if answer, ok := m.answers[command]; ok {
+			c.Raw(answer)
+		} else {
+			c.Answer(command)
 		}
-		line, err := in.ReadString('\n')
-		if err != nil {
-			return
+		switch {
+		case command != "" && command == m.silent:
+			c.Stall()
+		case command == "QUIT" || slices.Contains(m.hangsUp, command):
+			c.HangUp()
 		}
-		command := strings.TrimSuffix(line, "\r\n")
-		m.mu.Lock()
-		m.heard = append(m.heard, command)
-		m.mu.Unlock()
-		answer, ok := m.answers[command]
-		if !ok {
-			answer = m.answer(command)
-		}
-		if _, err := io.WriteString(out, answer); err != nil {
-			return
-		}
-		if command == m.silent {
-			_ = out.Flush()                // the client may be gone
-			_, _ = io.Copy(io.Discard, in) // until it is
-			return
-		}
-		if command == "QUIT" || slices.Contains(m.hangsUp, command) {
-			_ = out.Flush() // the client may be gone
-			return
-		}
+		return true
 	}
 }
 
 // commands returns what the server heard behind sign-in.
 func (m *maildrop) commands() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	i := slices.IndexFunc(m.heard, func(s string) bool { return s == signInResponse })
-	return slices.Clone(m.heard[i+1:])
-}
-
-func (m *maildrop) answer(command string) string {
-	verb, arg, _ := strings.Cut(command, " ")
-	switch verb {
-	case "CAPA":
-		caps := "+OK\r\nSASL PLAIN\r\nPIPELINING\r\n.\r\n"
-		if m.serial {
-			caps = strings.Replace(caps, "PIPELINING", "UIDL", 1)
-		}
-		return caps
-	case "AUTH":
-		return "+ \r\n"
-	case signInResponse, "NOOP", "QUIT":
-		return "+OK\r\n"
-	case "STAT":
-		size := 0
-		for _, body := range m.bodies {
-			size += len(body)
-		}
-		return fmt.Sprintf("+OK %d %d\r\n", len(m.bodies), size)
-	case "UIDL", "LIST":
-		if arg != "" {
-			var n int
-			if _, err := fmt.Sscan(arg, &n); verb == "UIDL" && err == nil && n >= 1 && n <= len(m.bodies) {
-				return fmt.Sprintf("+OK %d %s\r\n", n, m.uidl(n-1))
-			}
-			break
-		}
-		var b strings.Builder
-		b.WriteString("+OK\r\n")
-		for i, body := range m.bodies {
-			if verb == "LIST" {
-				fmt.Fprintf(&b, "%d %d\r\n", i+1, len(body))
-				continue
-			}
-			fmt.Fprintf(&b, "%d %s\r\n", i+1, m.uidl(i))
-		}
-		return b.String() + ".\r\n"
-	case "RETR":
-		var n int
-		if _, err := fmt.Sscan(arg, &n); err == nil && n >= 1 && n <= len(m.bodies) {
-			return "+OK\r\n" + stuff(m.bodies[n-1])
-		}
-	}
-	return "-ERR what?\r\n"
+	heard := m.server.Heard("")
+	return heard[slices.Index(heard, signInResponse)+1:]
 }
 
 func (m *maildrop) uidl(i int) mail.UIDL {
@@ -162,17 +106,6 @@ func (m *maildrop) uidl(i int) mail.UIDL {
 		return mail.UIDL(m.uidls[i])
 	}
 	return mail.UIDL(fmt.Sprintf("u%d", i+1))
-}
-
-// stuff writes a body as RFC 1939 section 3 tells a server to.
-func stuff(body string) string {
-	lines := strings.SplitAfter(body, "\r\n")
-	for i, line := range lines {
-		if strings.HasPrefix(line, ".") {
-			lines[i] = "." + line
-		}
-	}
-	return strings.Join(lines, "") + ".\r\n"
 }
 
 // fourMessages are what stumbling blocks there are, in four messages.

@@ -27,26 +27,52 @@ func diskWith(data []byte) *mailtest.MemDisk {
 // lineAt returns the number of the line that the byte is in.
 func lineAt(data []byte, i int) int { return 1 + bytes.Count(data[:i], []byte("\n")) }
 
-func TestCutAtEveryByte(t *testing.T) {
+// TestTornAndFlipped leaves a file of 4 KB in every state that a cut can leave
+// it in, and flips each of its bits: what was committed is found, or the line
+// at fault is named; no state is read that never was.
+func TestTornAndFlipped(t *testing.T) {
 	t.Parallel()
-	data, states := livedFile(t)
-	for n := range len(data) {
-		d := diskWith(data[:n])
+	data, states := longFile(t)
+	n := cutAtEveryByte(t, data, states) + flipEveryBit(t, data, states)
+	mailtest.Figure(t, "T11", "torn and flipped states of a checkpoint", n, 36_864)
+}
+
+// longFile returns the bytes of a checkpoint of more than 4 KB, and what it
+// said after each group.
+func longFile(t *testing.T) (data []byte, states []string) {
+	t.Helper()
+	d := newDisk()
+	f := mustOpen(t, d)
+	states = live(t, f)
+	for n := mail.UID(1); len(d.Bytes(fileName)) < 4096; n++ {
+		refs := uidRefs("INBOX", 9, 100*n, 100*n+2, 100*n+3)
+		check(t, f.Commit(append(refs, mail.Ref{Mailbox: "pop", UIDL: mail.UIDL(fmt.Sprintf("\x00 %d", n))})))
+		states = append(states, dump(f.state))
+	}
+	return d.Bytes(fileName), states
+}
+
+func cutAtEveryByte(t *testing.T, data []byte, states []string) (n int) {
+	t.Helper()
+	for cut := 0; cut < len(data); cut += mailtest.Every(5) {
+		n++
+		d := diskWith(data[:cut])
 		f, err := Open(options(d))
-		groups := wholeGroups(data[:n])
+		groups := wholeGroups(data[:cut])
 		switch {
-		case n > 0 && groups == 0: // the folded part was flushed before it got its name
+		case cut > 0 && groups == 0: // the folded part was flushed before it got its name
 			if !errors.Is(err, ErrDamaged) {
-				t.Fatalf("cut at %d: %v, want it refused", n, err)
+				t.Fatalf("cut at %d: %v, want it refused", cut, err)
 			}
 		case err != nil:
-			t.Fatalf("cut at %d: %v", n, err)
+			t.Fatalf("cut at %d: %v", cut, err)
 		case dump(f.state) != states[max(groups-1, 0)]:
-			t.Fatalf("cut at %d: got\n%s\nwant group %d:\n%s", n, dump(f.state), groups, states[max(groups-1, 0)])
+			t.Fatalf("cut at %d: got\n%s\nwant group %d:\n%s", cut, dump(f.state), groups, states[max(groups-1, 0)])
 		default:
 			goesOn(t, f, d)
 		}
 	}
+	return n
 }
 
 // wholeGroups counts the commit lines that have their end.
@@ -69,39 +95,90 @@ func goesOn(t *testing.T, f *File, d *mailtest.MemDisk) {
 	}
 }
 
-func TestEveryBitFlip(t *testing.T) {
-	t.Parallel()
-	data, states := livedFile(t)
+// flipEveryBit flips each bit. Only where a flip leaves what a power cut
+// leaves, a zero or no end, the last group is dropped; all others are refused.
+func flipEveryBit(t *testing.T, data []byte, states []string) (n int) {
+	t.Helper()
 	lastGroup := bytes.LastIndex(data[:len(data)-1], []byte("\ncommit "))
 	lastGroup = bytes.LastIndex(data[:lastGroup], []byte("\ncommit "))
 	lastGroup += 1 + bytes.IndexByte(data[lastGroup+1:], '\n') // the LF that ends the last but one
-	refused, dropped := 0, 0
-	for i := range data {
+	dropped := 0
+	for i := 0; i < len(data); i += mailtest.Every(5) {
 		for bit := range 8 {
+			n++
 			flipped := slices.Clone(data)
 			flipped[i] ^= 1 << bit
+			torn := i > lastGroup && (flipped[i] == 0 || i == len(data)-1)
 			f, err := Open(options(diskWith(flipped)))
-			switch {
-			case errors.Is(err, ErrDamaged):
-				refused++
-				if i > lastGroup {
-					t.Fatalf("byte %d bit %d: the last group's damage is refused: %v", i, bit, err)
-				}
-				if want := fmt.Sprintf("line %d: ", lineAt(data, i)); !strings.Contains(err.Error(), want) {
-					t.Fatalf("byte %d bit %d: %v, want %q in it", i, bit, err, want)
-				}
-			case err != nil:
-				t.Fatalf("byte %d bit %d: %v", i, bit, err)
-			case dump(f.state) != states[len(states)-2] || i <= lastGroup:
-				t.Fatalf("byte %d bit %d: got\n%s", i, bit, dump(f.state))
-			default:
+			switch want := fmt.Sprintf("line %d: ", lineAt(data, i)); {
+			case torn && (err != nil || dump(f.state) != states[len(states)-2]):
+				t.Fatalf("byte %d bit %d is torn: %v", i, bit, err)
+			case torn:
 				dropped++
+			case !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), want):
+				t.Fatalf("byte %d bit %d: %v, want %q in it", i, bit, err, want)
 			}
 		}
 	}
-	if refused+dropped != 8*len(data) || dropped == 0 {
-		t.Errorf("%d bytes: %d refused, %d dropped", len(data), refused, dropped)
+	if dropped == 0 && mailtest.Every(5) == 1 {
+		t.Error("no flip looked like a power cut")
 	}
+	return n
+}
+
+// TestLostSectors puts zeros, and what may have stood on the disk before, in
+// the place of sectors of a long append that was not flushed: it is dropped.
+func TestLostSectors(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	f := mustOpen(t, d)
+	live(t, f)
+	want, flushed := dump(f.state), len(d.Bytes(fileName))
+	var refs []mail.Ref
+	for n := range 200 {
+		refs = append(refs, mail.Ref{Mailbox: "pop", UIDL: mail.UIDL(fmt.Sprint(n))})
+	}
+	check(t, f.Commit(refs))
+	whole, before := d.Bytes(fileName), []byte("Subject: old mail\r\n\r\nseen 1 5 00000000\n")
+	const sector = 512
+	for start := (flushed + sector) / sector * sector; start+sector < len(whole); start += sector {
+		for name, lost := range map[string][]byte{"zeros": make([]byte, sector), "old": bytes.Repeat(before, sector)[:sector]} {
+			torn := slices.Concat(whole[:start], lost, whole[start+sector:])
+			f, err := Open(options(diskWith(torn)))
+			if err != nil || dump(f.state) != want {
+				t.Errorf("%s at %d: %v", name, start, err)
+			}
+		}
+	}
+}
+
+// TestTwoWriters is what the account's lock is for. Where it is not kept, both
+// write, and the file is refused: neither's groups are taken for the other's.
+func TestTwoWriters(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	one := mustOpen(t, d)
+	check(t, one.Commit(uidRefs("INBOX", 7, 1)))
+	two := mustOpen(t, d)
+	check(t, one.Commit(uidRefs("INBOX", 7, 2)))
+	check(t, two.Commit(uidRefs("INBOX", 7, 3)))
+	_, err := Open(options(d))
+	if want := `checkpoint "work": line 9: commit 2 follows commit 2`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestDeleted begins anew, which the archive's names make harmless.
+func TestDeleted(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	live(t, mustOpen(t, d))
+	check(t, d.Remove(fileName))
+	f := mustOpen(t, d)
+	if got := dump(f.state); got != "" {
+		t.Errorf("got\n%s", got)
+	}
+	goesOn(t, f, d)
 }
 
 // run opens the directory and lives in it until a call fails. It returns what the
@@ -338,6 +415,12 @@ func TestRefused(t *testing.T) {
 	}{
 		"newer version": {file(`mailpull checkpoint 2 something else`, "commit 0"),
 			`checkpoint "work": the file has format version 2, this program knows version 1`, ErrVersion},
+		"older version": {file(`mailpull checkpoint 0 something else`, "commit 0"),
+			`checkpoint "work": the file has format version 0, this program knows version 1`, ErrVersion},
+		"damaged in the last group": {slices.Concat(file(head, "commit 0"), []byte("seen 1 5 00000000\n"), file("commit 1")),
+			`checkpoint "work": line 3: checksum does not match`, ErrDamaged},
+		"damaged in the last commit": {slices.Concat(file(head, "commit 0"), []byte("commit 1 00000000\n")),
+			`checkpoint "work": line 3: checksum does not match`, ErrDamaged},
 		"other account": {file(`mailpull checkpoint 1 account "home" source "imap"`, "commit 0"),
 			`checkpoint "work": the file is of account "home", not "work"`, ErrMismatch},
 		"other source": {file(`mailpull checkpoint 1 account "work" source "pop3"`, `mailbox 1 "INBOX" validity 0`, `uidl 1 1 "a"`, "commit 0"),

@@ -57,9 +57,11 @@
 // with one write. The first group is the folded part: the state of an earlier
 // moment, flushed before the file got its name, so it is whole or the file is
 // damaged. All later groups were appended. Only the last of them can be
-// unfinished, since a group is flushed before the next is written; when it
-// lacks its commit line or holds a bad line it is dropped. A bad line that is
-// followed by the commit of a later group is damage.
+// unfinished, since a group is flushed before the next is written; it is
+// dropped when it lacks its commit line, or has bad lines as a power cut leaves
+// them: no line end, zeros, a whole sector of 512 bytes that is something else.
+// A bad line without these marks, or one that is followed by the commit of a
+// later group, is damage.
 //
 // When the appended groups outgrow the folded part the file is folded: the
 // state is written to checkpoint.tmp, flushed, renamed over the file, and the

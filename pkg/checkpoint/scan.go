@@ -46,6 +46,11 @@ type scanner struct {
 	later    int
 	laterSeq uint64
 	laterEnd int64
+
+	// stretch holds the bad lines since the last good one; damaged is set when
+	// one was not left by a power cut.
+	stretch record.Stretch
+	damaged bool
 }
 
 // scan reads a file and finds which of its groups count. It looks at
@@ -54,31 +59,36 @@ func scan(r io.ReaderAt, size int64) (extent, error) {
 	var s scanner
 	in := newLines(r, size)
 	for {
+		start := in.offset
 		text, whole, err := in.next()
 		if err == io.EOF {
+			s.endStretch()
 			s.size = in.offset
 			return s.extent, s.verdict(in.number)
 		}
 		if err != nil {
 			return extent{}, err
 		}
-		if err := s.line(in, text, whole); err != nil {
+		if err := s.line(in, text, start, whole); err != nil {
 			return extent{}, err
 		}
 	}
 }
 
-// line takes one line into account.
-func (s *scanner) line(in *lines, text []byte, whole bool) error {
-	text, edited, ok := unseal(text)
-	switch {
-	case !whole:
-		s.spoil(in.number, badLine)
+// line takes one line into account, given where it starts.
+func (s *scanner) line(in *lines, raw []byte, start int64, whole bool) error {
+	text, edited, ok := unseal(raw)
+	if !whole || !ok {
+		reason := badSum
+		if !whole {
+			reason = badLine
+		}
+		s.spoil(in.number, reason)
+		s.stretch.Add(raw, start, in.offset, whole)
 		return nil
-	case !ok:
-		s.spoil(in.number, badSum)
-		return nil
-	case in.number == 1:
+	}
+	s.endStretch()
+	if in.number == 1 {
 		return s.first(text, edited)
 	}
 	s.edited = s.edited || edited
@@ -109,6 +119,12 @@ func (s *scanner) spoil(line int, reason string) {
 	}
 }
 
+// endStretch judges the bad lines since the last good one.
+func (s *scanner) endStretch() {
+	s.damaged = s.damaged || s.stretch.Damage()
+	s.stretch = record.Stretch{}
+}
+
 // commit ends a group, or tells of one behind a bad line.
 func (s *scanner) commit(in *lines, seq uint64) error {
 	if s.bad != nil {
@@ -132,9 +148,11 @@ func (s *scanner) commit(in *lines, seq uint64) error {
 // can have lost any of its pages, also one before its own commit line, but
 // no earlier group can: it was flushed. The numbers tell when a bad part has
 // swallowed the commit line of such an earlier group; and what stands behind
-// a commit line proves that its group was flushed.
+// a commit line proves that its group was flushed. And what a power cut leaves
+// has its marks.
 func (s *scanner) verdict(lines int) error {
-	interrupted := s.later == 0 || s.later == 1 && s.laterSeq == s.seq+1 && s.laterEnd == s.size
+	last := s.later == 0 || s.later == 1 && s.laterSeq == s.seq+1 && s.laterEnd == s.size
+	interrupted := last && !s.damaged
 	switch {
 	case s.bad != nil && (s.groups == 0 || !interrupted):
 		return s.bad

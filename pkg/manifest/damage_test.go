@@ -25,7 +25,7 @@ func wholeAppends(data []byte) (all []mail.Delivery) {
 			n++
 		}
 	}
-	return slices.Concat(appends[:n]...)
+	return slices.Concat(longAppends()[:n]...)
 }
 
 // goesOn checks that what is appended after a recovery is found again.
@@ -38,46 +38,78 @@ func goesOn(t *testing.T, f *File, d *mailtest.MemDisk) {
 	}
 }
 
-func TestCutAtEveryByte(t *testing.T) {
+// TestTornAndFlipped leaves a file in every state that a cut can leave it in,
+// and flips each of its bits.
+func TestTornAndFlipped(t *testing.T) {
 	t.Parallel()
-	data := livedFile(t)
+	data := longFile(t)
+	n := cutAtEveryByte(t, data) + flipEveryBit(t, data)
+	mailtest.Figure(t, "T11", "torn and flipped states of a manifest", n, 36_864)
+}
+
+// longFile returns the bytes of a manifest of more than 4 KB.
+func longFile(t testing.TB) []byte {
+	t.Helper()
+	d := newDisk()
+	f := mustOpen(t, d)
+	for _, group := range longAppends() {
+		check(t, f.Append(group))
+	}
+	if n := len(d.Bytes(fileName)); n < 4096 {
+		t.Fatalf("only %d bytes", n)
+	}
+	return d.Bytes(fileName)
+}
+
+// longAppends are more than a life, the last of them over more than one
+// sector.
+func longAppends() [][]mail.Delivery {
+	return slices.Concat(appends, [][]mail.Delivery{{uid(8)}, {uidl("b")}, {uid(9), uid(10), uid(11), uid(12)}})
+}
+
+func cutAtEveryByte(t *testing.T, data []byte) (n int) {
+	t.Helper()
 	header := bytes.IndexByte(data, '\n') + 1
-	for n := range len(data) {
-		d := diskWith(data[:n])
+	for cut := 0; cut < len(data); cut += mailtest.Every(5) {
+		n++
+		d := diskWith(data[:cut])
 		f, err := Open(options(d))
 		switch {
-		case n > 0 && n < header: // it was flushed before the file got its name
+		case cut > 0 && cut < header: // it was flushed before the file got its name
 			if !errors.Is(err, ErrDamaged) {
-				t.Fatalf("cut at %d: %v, want it refused", n, err)
+				t.Fatalf("cut at %d: %v, want it refused", cut, err)
 			}
 			continue
 		case err != nil:
-			t.Fatalf("cut at %d: %v", n, err)
-		case n == 0:
+			t.Fatalf("cut at %d: %v", cut, err)
+		case cut == 0:
 			goesOn(t, f, d)
 			continue
 		}
-		if got, want := scanAll(t, f), wholeAppends(data[:n]); !reflect.DeepEqual(got, want) {
-			t.Fatalf("cut at %d: got\n%+v\nwant\n%+v", n, got, want)
+		if got, want := scanAll(t, f), wholeAppends(data[:cut]); !reflect.DeepEqual(got, want) {
+			t.Fatalf("cut at %d: got\n%+v\nwant\n%+v", cut, got, want)
 		}
 		goesOn(t, f, d)
 	}
+	return n
 }
 
-// TestEveryBitFlip flips each bit. Reading the whole file finds every one of
-// them, in the last line too; opening refuses what is not in the last append
-// and drops that otherwise.
-func TestEveryBitFlip(t *testing.T) {
-	t.Parallel()
-	data := livedFile(t)
+// flipEveryBit flips each bit. Reading the whole file finds every one of them,
+// in the last line too. Opening refuses it, and names the line, unless a flip
+// in the last append left what a power cut leaves: then it drops that.
+func flipEveryBit(t *testing.T, data []byte) (n int) {
+	t.Helper()
+	all := longAppends()
 	last := len(data)
-	for range len(appends[len(appends)-1]) + 1 {
+	for range len(all[len(all)-1]) + 1 {
 		last = bytes.LastIndexByte(data[:last], '\n')
 	}
-	want := slices.Concat(appends[:len(appends)-1]...)
-	for i := range data {
+	want := slices.Concat(all[:len(all)-1]...)
+	dropped := 0
+	for i := 0; i < len(data); i += mailtest.Every(5) {
 		line := 1 + bytes.Count(data[:i], []byte("\n"))
 		for bit := range 8 {
+			n++
 			flipped := slices.Clone(data)
 			flipped[i] ^= 1 << bit
 			var broken *record.Damage
@@ -85,17 +117,59 @@ func TestEveryBitFlip(t *testing.T) {
 				t.Fatalf("byte %d bit %d in line %d: %v", i, bit, line, err)
 			}
 			f, err := Open(options(diskWith(flipped)))
-			if i <= last {
-				if !errors.Is(err, ErrDamaged) {
-					t.Fatalf("byte %d bit %d: opened with %v", i, bit, err)
-				}
+			if errors.As(err, &broken) && broken.Line >= line && broken.Line <= line+1 {
 				continue
 			}
-			check(t, err)
-			if got := scanAll(t, f); !reflect.DeepEqual(got, want) {
-				t.Fatalf("byte %d bit %d: got\n%+v", i, bit, got)
+			if err != nil || i <= last || !reflect.DeepEqual(scanAll(t, f), want) {
+				t.Fatalf("byte %d bit %d in line %d: opened with %v", i, bit, line, err)
+			}
+			dropped++
+		}
+	}
+	// A zero, a line end less, or a line that is bad with the one before it.
+	if flips := 8 * (len(data) - last - 1); dropped > flips/20 {
+		t.Errorf("%d of %d flips in the last append were taken for a power cut", dropped, flips)
+	}
+	return n
+}
+
+// TestLostSectors puts zeros, and what may have stood on the disk before, in
+// the place of sectors of a long append that was not flushed: it is dropped.
+func TestLostSectors(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	f := mustOpen(t, d)
+	live(t, f)
+	flushed := len(d.Bytes(fileName))
+	var group []mail.Delivery
+	for n := range mail.UID(40) {
+		group = append(group, uid(100+n))
+	}
+	check(t, f.Append(group))
+	whole, before := d.Bytes(fileName), []byte("Subject: old mail\r\n\r\n2024-02-03T04:05:06Z more\n")
+	const sector = 512
+	for start := (flushed + sector) / sector * sector; start+sector < len(whole); start += sector {
+		for name, lost := range map[string][]byte{"zeros": make([]byte, sector), "old": bytes.Repeat(before, sector)[:sector]} {
+			torn := slices.Concat(whole[:start], lost, whole[start+sector:])
+			f, err := Open(options(diskWith(torn)))
+			if err != nil || !reflect.DeepEqual(scanAll(t, f), slices.Concat(appends...)) {
+				t.Errorf("%s at %d: %v", name, start, err)
 			}
 		}
+	}
+}
+
+// TestTwoWriters is what the account's lock is for. Where it is not kept, both
+// write, and the file is refused.
+func TestTwoWriters(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	one, two := mustOpen(t, d), mustOpen(t, d)
+	check(t, one.Append([]mail.Delivery{uid(1)}))
+	check(t, two.Append([]mail.Delivery{uid(2)}))
+	_, err := Open(options(d))
+	if want := `manifest "work": line 3: hash of the line before does not match`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -135,17 +209,17 @@ func TestKillAtEveryOperation(t *testing.T) {
 	}
 }
 
-// TestDamageBeforeInterruption is refused: the append that was damaged had
-// been flushed, for another one was begun behind it.
-func TestDamageBeforeInterruption(t *testing.T) {
+// TestDamageInLastAppend is refused, and the more so before an interruption:
+// another append was begun behind it, so it had been flushed.
+func TestDamageInLastAppend(t *testing.T) {
 	t.Parallel()
 	data := livedFile(t)
 	data[len(data)-400] ^= 1
-	d := diskWith(data)
-	mustOpen(t, d)
-	data = append(data, "2024"...)
-	if _, err := Open(options(diskWith(data))); !errors.Is(err, ErrDamaged) {
-		t.Errorf("Open: %v", err)
+	for _, behind := range []string{"", "2024"} {
+		damaged := diskWith(append(slices.Clone(data), behind...))
+		if _, err := Open(options(damaged)); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%q behind it: %v", behind, err)
+		}
 	}
 }
 

@@ -40,5 +40,7 @@
 //
 // What one call of Append records is written with one write and flushed
 // before the next one begins. So only the last append can be unfinished; it
-// is then cut off as a whole. Anything else that does not fit is damage.
+// is then cut off as a whole, when what it left has the marks of a power cut:
+// no line end, zeros, a whole sector of 512 bytes that is something else.
+// Anything else that does not fit is damage.
 package manifest

@@ -3,6 +3,8 @@ package manifest
 import (
 	"bytes"
 	"io"
+
+	"mailpull/pkg/record"
 )
 
 const (
@@ -53,7 +55,7 @@ func examine(buf []byte, from int64) tail {
 	for {
 		n := bytes.IndexByte(buf[at:], '\n')
 		if n < 0 {
-			return s.verdict(from + int64(len(buf)))
+			return s.verdict(buf, from)
 		}
 		line := buf[at : at+n]
 		at += n + 1
@@ -99,9 +101,48 @@ func (s *tailScan) line(line []byte, end int64) {
 
 // verdict says whether what follows the last whole append can be what an
 // interrupted one left. That can have lost any of its pages, also before its
-// last line; but what stands behind an append proves that it was flushed.
-func (s *tailScan) verdict(size int64) tail {
-	interrupted := s.later == 0 || s.later == 1 && s.laterNumber == s.number+1 && s.laterEnd == size
-	s.damaged = !interrupted
+// last line; but what stands behind an append proves that it was flushed, and
+// what a power cut leaves has its marks.
+func (s *tailScan) verdict(buf []byte, from int64) tail {
+	size := from + int64(len(buf))
+	last := s.later == 0 || s.later == 1 && s.laterNumber == s.number+1 && s.laterEnd == size
+	s.damaged = !last || s.ok && !interrupted(buf[s.end-from:], s.end)
 	return s.tail
+}
+
+// interrupted reports whether a power cut explains all that is bad in the
+// lines behind the last whole append, which begin at an offset of the file.
+func interrupted(rest []byte, at int64) bool {
+	var stretch record.Stretch
+	for len(rest) > 0 {
+		line, behind, whole := bytes.Cut(rest, []byte{'\n'})
+		start := at
+		at += int64(len(rest) - len(behind))
+		rest = behind
+		if !whole || !proved(line, behind) {
+			stretch.Add(line, start, at, whole)
+			continue
+		}
+		if stretch.Damage() {
+			return false
+		}
+		stretch = record.Stretch{}
+	}
+	return !stretch.Damage()
+}
+
+// proved reports whether a line is as it was written, as far as the lines that
+// begin behind it tell: a line with more behind it has no hash of its own, but
+// the next one names it.
+func proved(line, behind []byte) bool {
+	t, ok := cutTrailer(line)
+	if !ok {
+		return false
+	}
+	if t.end || len(behind) == 0 {
+		return true
+	}
+	next, _, _ := bytes.Cut(behind, []byte{'\n'})
+	hash := digestOf(line)
+	return bytes.Contains(next, append([]byte(prevWord), hash[:]...))
 }

@@ -142,3 +142,39 @@ func TestAppend(t *testing.T) {
 		}
 	}
 }
+
+func TestStretch(t *testing.T) {
+	t.Parallel()
+	type line struct {
+		text  string
+		whole bool
+	}
+	long := strings.Repeat("x", 2*sector-1)
+	for name, c := range map[string]struct {
+		start  int64
+		lines  []line
+		damage bool
+	}{
+		"nothing":                    {0, nil, false},
+		"one line":                   {100, []line{{"xx\n", true}}, true},
+		"without its end":            {100, []line{{"xx", false}}, false},
+		"second without its end":     {100, []line{{"xx\n", true}, {"y", false}}, false},
+		"with a zero":                {100, []line{{"x\x00x\n", true}}, false},
+		"white space":                {100, []line{{"\n", true}, {" \r\n", true}}, false},
+		"just less than a sector":    {1, []line{{long[:2*sector-3] + "\n", true}}, true},
+		"a sector":                   {1, []line{{long[:2*sector-2] + "\n", true}}, false},
+		"a sector of several lines":  {sector, []line{{long[:300] + "\n", true}, {long[:300] + "\n", true}}, false},
+		"several lines, no sector":   {sector + 1, []line{{long[:300] + "\n", true}, {long[:300] + "\n", true}}, true},
+		"the first sector, in parts": {700, []line{{long[:323] + "\n", true}}, true},
+	} {
+		var s Stretch
+		at := c.start
+		for _, l := range c.lines {
+			s.Add([]byte(l.text), at, at+int64(len(l.text)), l.whole)
+			at += int64(len(l.text))
+		}
+		if s.Damage() != c.damage {
+			t.Errorf("%s: damage %t", name, s.Damage())
+		}
+	}
+}

@@ -72,6 +72,39 @@ func newRig(source func(wire.Options) pull.Source, link *mailtest.Link) *rig {
 	}
 }
 
+// imapRig returns an account on an empty disk whose server is this one. The
+// oracle learns what the server holds now. Mailbox names are taken as ASCII.
+func imapRig(server *mailtest.IMAPServer) *rig {
+	server.Username, server.Password = username, password
+	r := newRig(imapSource, &mailtest.Link{Serve: server.Serve})
+	for _, box := range server.Boxes {
+		for _, m := range box.Messages {
+			r.oracle.Add([]byte(m.Body), imapRef(box, m.UID))
+		}
+	}
+	return r
+}
+
+// imapRef names a message of a mailbox.
+func imapRef(box *mailtest.IMAPBox, uid mail.UID) mail.Ref {
+	return mail.Ref{Mailbox: mail.MailboxName(box.Name), Validity: mail.UIDValidity(box.UIDValidity), UID: uid}
+}
+
+// pop3Rig is imapRig for POP3.
+func pop3Rig(server *mailtest.POP3Server) *rig {
+	server.Username, server.Password = username, password
+	r := newRig(pop3Source, &mailtest.Link{Serve: server.Serve})
+	for _, m := range server.Messages {
+		r.oracle.Add([]byte(m.Body), pop3Ref(m))
+	}
+	return r
+}
+
+// pop3Ref names a message of a maildrop.
+func pop3Ref(m mailtest.POP3Message) mail.Ref {
+	return mail.Ref{Mailbox: mail.Inbox, UIDL: mail.UIDL(m.UIDL)}
+}
+
 // on returns the same account on another disk, with a network of its own to
 // the same server.
 func (r *rig) on(disk durable.Dir) *rig {

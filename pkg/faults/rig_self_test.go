@@ -17,7 +17,7 @@ func bodies() []string {
 		"",
 		"Subject: 6\r\n\r\n" + bulk(6000),
 		"Subject: 7\r\n\r\n\x00\x80\xff not text \r alone\r\n",
-		"Subject: 8\r\n\r\n" + bulk(4500),
+		"Subject: 8\r\n\r\n" + bulk(5600),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"runtime/debug"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -23,7 +24,12 @@ import (
 	"mailpull/pkg/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The suites make a hundred thousand accounts, each of them garbage after a
+// millisecond. The collector takes half of the time unless it is told to wait.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800)
+	goleak.VerifyTestMain(m)
+}
 
 // The account of every rig, and how it signs in.
 const (

@@ -108,7 +108,9 @@ func (c *Credentials) forms() []string {
 
 // Escape escapes what a quoted string must (RFC 9051 section 4.3).
 func Escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+	// Not a strings.Replacer: it builds tables of 16 KB, and this is done for
+	// each text that a server sends.
+	return strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`)
 }
 
 // Quote returns s as an IMAP quoted string; ok is false when it needs a

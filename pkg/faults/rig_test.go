@@ -50,6 +50,10 @@ type rig struct {
 
 	oracle *mailtest.Oracle
 
+	// security is how the connection is protected, by the authority in caFile.
+	security wire.Security
+	caFile   string
+
 	// The zero values of the rest are those of the program.
 	limits   wire.Limits
 	bounds   pull.Bounds
@@ -74,7 +78,9 @@ func newRig(source func(wire.Options) pull.Source, link *mailtest.Link) *rig {
 		link:   link,
 		source: source,
 		oracle: mailtest.NewOracle(account),
-		layout: maildir.Maildirpp,
+
+		security: wire.None,
+		layout:   maildir.Maildirpp,
 	}
 }
 
@@ -123,7 +129,7 @@ func (r *rig) on(disk durable.Dir) *rig {
 // options returns how the source reaches the server.
 func (r *rig) options() wire.Options {
 	return wire.Options{
-		Host: "127.0.0.1", Security: wire.None, Dial: r.link.Dial, Limits: r.limits, Log: r.log,
+		Host: "127.0.0.1", Security: r.security, CAFile: r.caFile, Dial: r.link.Dial, Limits: r.limits, Log: r.log,
 		Login: signin.Login{Username: username, Password: func(context.Context) (secret.String, error) {
 			return secret.New(password), nil
 		}},

@@ -109,19 +109,28 @@ func (l *Link) Heard() []byte {
 	return bytes.Clone(l.heard.Bytes())
 }
 
-// admit returns how many of n more bytes the client gets, and whether the
-// connection is cut behind them.
-func (l *Link) admit(n int) (pass int, cut bool) {
+// Cut has the connection end behind the next n bytes from the server, for a
+// test that knows the place only when it comes to it. It may be called at any
+// time, and again after a cut.
+func (l *Link) Cut(n int64, how Ending) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.CutAt, l.CutFirst, l.How, l.cut = l.sent+n, true, how, false
+}
+
+// admit returns how many of n more bytes the client gets, and how the
+// connection is cut behind them, 0 if it is not.
+func (l *Link) admit(n int) (pass int, how Ending) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut || l.CutAt == 0 && !l.CutFirst || l.sent+int64(n) < l.CutAt {
 		l.sent += int64(n)
-		return n, false
+		return n, 0
 	}
 	pass = int(l.CutAt - l.sent)
 	l.sent = l.CutAt
 	l.cut = true
-	return pass, true
+	return pass, l.How
 }
 
 // clientEnd asks Before.
@@ -159,7 +168,7 @@ func (c *clientEnd) Close() error {
 type serverEnd struct {
 	*pipeEnd
 	link  *Link
-	ended bool // cut; it belongs to the server's goroutine
+	ended Ending // how it was cut, or 0; it belongs to the server's goroutine
 }
 
 // Read implements net.Conn.
@@ -176,16 +185,16 @@ func (s *serverEnd) Read(p []byte) (int, error) {
 // Write implements net.Conn. A server whose connection stalls believes that
 // all is well.
 func (s *serverEnd) Write(p []byte) (int, error) {
-	if s.ended && s.link.How == EndStall {
+	if s.ended == EndStall {
 		return len(p), nil
 	}
-	pass, cut := s.link.admit(len(p))
-	if !cut {
+	pass, how := s.link.admit(len(p))
+	if how == 0 {
 		return s.pipeEnd.Write(p)
 	}
-	s.ended = true
+	s.ended = how
 	n, err := s.pipeEnd.Write(p[:pass])
-	switch s.link.How {
+	switch how {
 	case EndReset:
 		s.reset()
 	case EndStall:
@@ -201,7 +210,7 @@ func (s *serverEnd) Write(p []byte) (int, error) {
 
 // Close implements net.Conn. A stalled connection gives no sign of an end.
 func (s *serverEnd) Close() error {
-	if s.ended && s.link.How == EndStall {
+	if s.ended == EndStall {
 		return nil
 	}
 	return s.pipeEnd.Close()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,12 +93,39 @@ var life = []func(*File) error{
 		}
 		return f.Commit(uidRefs("INBOX", 9, 11, 12))
 	},
+	func(f *File) error {
+		ignored := held(mail.Ref{Mailbox: "INBOX", Validity: 9, UID: 21}, 6)
+		ignored.Ignored = true
+		if err := f.Quarantine([]mail.Quarantined{
+			held(mail.Ref{Mailbox: "INBOX", Validity: 9, UID: 20}, 1), ignored,
+			held(mail.Ref{Mailbox: "INBOX", Validity: 9, UID: 22}, 2),
+			held(mail.Ref{Mailbox: "pop", UIDL: "\xff \"odd\""}, 1),
+		}); err != nil {
+			return err
+		}
+		return f.Commit(nil)
+	},
+	func(f *File) error {
+		if err := f.Release(uidRefs("INBOX", 9, 22)); err != nil {
+			return err
+		}
+		return f.Commit(uidRefs("INBOX", 9, 20))
+	},
 	func(f *File) error { return f.EndPass(pass(3, false, "")) },
+}
+
+// held is a message in quarantine.
+func held(ref mail.Ref, tries int) mail.Quarantined {
+	last := time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC)
+	return mail.Quarantined{
+		Ref: ref, Tries: tries, First: last.Add(-time.Hour), Last: last, Next: last.Add(4 * time.Hour),
+		Class: mail.ClassProtocol, Reason: "an \"odd\" answer: \u00e9",
+	}
 }
 
 func pass(n int, complete bool, text string) mail.Pass {
 	start := time.Date(2024, 2, 3, 4, 5, n, 600, time.UTC)
-	p := mail.Pass{Start: start, End: start.Add(time.Minute), Complete: complete, New: n, Bytes: int64(n) * 1000}
+	p := mail.Pass{Start: start, End: start.Add(time.Minute), Complete: complete, New: n, Bytes: int64(n) * 1000, Quarantined: n / 2}
 	if text != "" {
 		p.Class, p.Error, p.Hint, p.Missing = mail.ClassDNS, text, "Look \"there\".", 2
 	}
@@ -180,8 +208,8 @@ func TestReopen(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	check(t, f.Commit(uidRefs("INBOX", 9, 13)))
-	if known, _ := f.Known("INBOX"); known.Seen != 3 {
-		t.Errorf("seen %d, want 3", known.Seen)
+	if known, _ := f.Known("INBOX"); known.Seen != 4 {
+		t.Errorf("seen %d, want 4", known.Seen)
 	}
 }
 
@@ -334,11 +362,16 @@ func TestSummary(t *testing.T) {
 	if string(d.Bytes(fileName)) != before || steps.Count() != 2 || steps.Name(1) != "open" || steps.Name(2) != "close" {
 		t.Errorf("reading did %d things: %s, %s", steps.Count(), steps.Name(1), steps.Name(2))
 	}
-	if s.Account != "work" || s.Source != "imap" || len(s.Mailboxes) != 2 {
+	if s.Account != "work" || s.Source != "imap" || len(s.Mailboxes) != 3 {
 		t.Fatalf("got %+v", s)
 	}
-	if got, want := s.Mailboxes[0], (MailboxSummary{Name: "INBOX", Validity: 9, Seen: 2, Server: -1}); got != want {
+	if got, want := s.Mailboxes[0], (MailboxSummary{Name: "INBOX", Validity: 9, Seen: 3, Server: -1, Quarantined: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	ignored, uidl := held(mail.Ref{Mailbox: "INBOX", Validity: 9, UID: 21}, 6), held(mail.Ref{Mailbox: "pop", UIDL: "\xff \"odd\""}, 1)
+	ignored.Ignored = true
+	if want := []mail.Quarantined{ignored, uidl}; !slices.Equal(s.Quarantined, want) {
+		t.Errorf("in quarantine: got %+v, want %+v", s.Quarantined, want)
 	}
 	for _, c := range []struct {
 		got  *mail.Pass

@@ -299,10 +299,12 @@ func TestDeadAfterError(t *testing.T) {
 		}
 		before := steps.Count()
 		for what, again := range map[string]error{
-			"Commit":   f.Commit(uidRefs("INBOX", 7, 1)),
-			"Complete": f.Complete("INBOX", mail.Status{Validity: 7}, 1),
-			"Reset":    f.Reset("INBOX", 8),
-			"EndPass":  f.EndPass(mail.Pass{}),
+			"Commit":     f.Commit(uidRefs("INBOX", 7, 1)),
+			"Complete":   f.Complete("INBOX", mail.Status{Validity: 7}, 1),
+			"Reset":      f.Reset("INBOX", 8),
+			"Quarantine": f.Quarantine(nil),
+			"Release":    f.Release(nil),
+			"EndPass":    f.EndPass(mail.Pass{}),
 		} {
 			if !errors.Is(again, syscall.EIO) {
 				t.Errorf("%s after an error: %v", what, again)
@@ -404,7 +406,11 @@ func file(records ...string) []byte {
 	return b
 }
 
-const head = `mailpull checkpoint 1 account "work" source "imap"`
+const (
+	head     = `mailpull checkpoint 1 account "work" source "imap"`
+	lineHeld = `quarantine 1 5 tries 2 first 2024-02-03T04:05:06Z last 2024-02-03T05:05:06Z next 2024-02-03T09:05:06Z waiting class "protocol" reason "odd"`
+	linePass = `pass 2024-02-03T04:05:06Z 2024-02-03T04:05:07Z incomplete new 1 bytes 2 missing 1 class "dns" error "e" hint "h"`
+)
 
 func TestRefused(t *testing.T) {
 	t.Parallel()
@@ -451,6 +457,14 @@ func TestRefused(t *testing.T) {
 			`checkpoint "work": line 2: "a validity 7" does not begin with a quoted string`, ErrDamaged},
 		"uid zero": {file(head, `mailbox 1 "a" validity 7`, "seen 1 0:5", "commit 0"),
 			`checkpoint "work": line 3: "0:5" is no set of uids`, ErrDamaged},
+		"neither uid nor uidl": {file(head, `mailbox 1 "a" validity 7`, "release 1 0", "commit 0"),
+			`checkpoint "work": line 3: a message needs a uid or a uidl`, ErrDamaged},
+		"neither waiting nor ignored": {file(head, `mailbox 1 "a" validity 7`, strings.Replace(lineHeld, "waiting", "wait", 1), "commit 0"),
+			`checkpoint "work": line 3: "wait" is neither waiting nor ignored`, ErrDamaged},
+		"quarantine of an unknown mailbox": {file(head, lineHeld, "commit 0"),
+			`checkpoint "work": line 2: there is no mailbox 1 above this line`, ErrDamaged},
+		"no such number of a pass": {file(head, strings.Replace(linePass, "missing 1", "missing 1 quarantine 1", 1), "commit 0"),
+			`checkpoint "work": line 2: "quarantine" stands in place of "class"`, ErrDamaged},
 		"long line": {slices.Concat(file(head, strings.Repeat("x", maxLine)), file("commit 0")),
 			`checkpoint "work": line 2: the line has no end`, ErrDamaged},
 		"damaged behind an earlier commit": {slices.Concat(file(head, "commit 0", "commit 1"), []byte("commit 2 00000000\nxx\n"), file("commit 3")),
@@ -491,9 +505,12 @@ func TestAccepted(t *testing.T) {
 		"empty":            {nil, ""},
 		"nothing delivered over another source": {file(`mailpull checkpoint 1 account "work" source "pop3"`,
 			`mailbox 1 "INBOX" validity 0`, "commit 5", "commit 6"), ""},
-		"edited by hand":    {slices.Concat(file(head, box), hand, file("commit 1")), "mailbox 1 \"a\" validity 7\nseen 1 3,8:9\n"},
-		"uidl twice":        {file(head, box, `uidl 1 5 "x"`, `uidl 1 9 "x"`, "commit 1"), "mailbox 1 \"a\" validity 7\nuidl 1 5 \"x\"\n"},
-		"edited and folded": {slices.Concat([]byte(head+" --------\n"), file("commit 1")), ""},
+		"edited by hand":              {slices.Concat(file(head, box), hand, file("commit 1")), "mailbox 1 \"a\" validity 7\nseen 1 3,8:9\n"},
+		"uidl twice":                  {file(head, box, `uidl 1 5 "x"`, `uidl 1 9 "x"`, "commit 1"), "mailbox 1 \"a\" validity 7\nuidl 1 5 \"x\"\n"},
+		"in quarantine twice":         {file(head, box, strings.Replace(lineHeld, "tries 2", "tries 1", 1), lineHeld, "commit 1"), "mailbox 1 \"a\" validity 7\n" + lineHeld + "\n"},
+		"out of quarantine":           {file(head, box, lineHeld, "seen 1 1:9", lineHeld, "release 1 5", "commit 1"), "mailbox 1 \"a\" validity 7\nseen 1 1:9\n"},
+		"before there was quarantine": {file(head, linePass, "commit 1"), linePass + "\n"},
+		"edited and folded":           {slices.Concat([]byte(head+" --------\n"), file("commit 1")), ""},
 	} {
 		d := diskWith(c.data)
 		var log bytes.Buffer
@@ -529,5 +546,8 @@ func TestExample(t *testing.T) {
 	check(t, err)
 	if known, _ := f.Known("INBOX"); known.Seen != 509 || known.Validity != 7 {
 		t.Errorf("got %+v of\n%s", known, data)
+	}
+	if q := f.Quarantined("INBOX"); len(q) != 1 || q[0].Ref.UID != 501 || q[0].Reason != "no body" {
+		t.Errorf("in quarantine: got %+v", q)
 	}
 }

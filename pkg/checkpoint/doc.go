@@ -20,6 +20,8 @@
 //	commit 12 c6d11004
 //	seen 1 503:510 7aaff204
 //	commit 13 d5738873
+//	quarantine 1 501 tries 1 first 2026-11-26T20:00:00Z last 2026-11-26T20:00:00Z next 2026-11-26T21:00:00Z waiting class "server" reason "no body" 13070d82
+//	commit 14 af1e4136
 //
 // Every line ends in a space, the CRC-32C (Castagnoli) of all the line's
 // bytes before it in eight lower-case hexadecimal digits, and LF. Who edits a
@@ -28,7 +30,9 @@
 // editors add it.
 //
 // Names, UIDLs and texts are quoted as Go string literals with everything but
-// printable ASCII escaped, so that any bytes survive.
+// printable ASCII escaped, so that any bytes survive. A time is RFC 3339 in
+// UTC, but for that of a uidl line. A UID stands as it is and a UIDL in quotes,
+// by which they are told apart.
 //
 // The first line names the format's version, the account and the source. It
 // keeps its form and its checksum in every version; a version that this
@@ -43,11 +47,19 @@
 //	complete NUMBER uidnext N messages N modseq N size N listed N
 //	    nothing was missing when the server's status was this and it listed
 //	    so many messages. A later seen or uidl line of the mailbox ends it.
+//	quarantine NUMBER UID|UIDL tries N first T last T next T waiting|ignored class S reason S
+//	    this message could not be had in so many passes and is left alone
+//	    until its next try, or for good when it is ignored. A later line of
+//	    the same message takes its place, and a seen or uidl line ends it.
+//	release NUMBER UID|UIDL
+//	    this message is in quarantine no longer; the server does not list it.
 //	reset NUMBER validity N was N
 //	    the server's refs no longer mean what they did: nothing is seen,
 //	    nothing complete, and messages are matched until the next complete.
-//	pass START END complete|incomplete new N bytes N missing N class S error S hint S
-//	    how a pass ended; times are RFC 3339 in UTC.
+//	    Under the same validity, as POP3 has it, what was seen or in
+//	    quarantine stays so.
+//	pass START END complete|incomplete new N bytes N missing N quarantined N class S error S hint S
+//	    how a pass ended; quarantined is left out when it is 0.
 //	commit N
 //	    ends a group; the numbers count up by one from group to group.
 //

@@ -51,6 +51,14 @@ type (
 		status mail.Status // without UIDVALIDITY, which is the mailbox's
 		listed int
 	}
+	quarantineRecord struct {
+		number int
+		entry  mail.Quarantined // without mailbox and UIDVALIDITY, which are the mailbox's
+	}
+	releaseRecord struct {
+		number int
+		place  place
+	}
 	passRecord struct{ pass mail.Pass }
 )
 
@@ -98,7 +106,11 @@ func (r passRecord) text(b []byte) []byte {
 	b = p.End.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, ' ')
 	b = append(b, outcome(p.Complete)...)
-	b = fmt.Appendf(b, " new %d bytes %d missing %d class ", p.New, p.Bytes, p.Missing)
+	b = fmt.Appendf(b, " new %d bytes %d missing %d", p.New, p.Bytes, p.Missing)
+	if p.Quarantined > 0 {
+		b = fmt.Appendf(b, " quarantined %d", p.Quarantined)
+	}
+	b = append(b, " class "...)
 	b = strconv.AppendQuoteToASCII(b, string(p.Class))
 	b = append(b, " error "...)
 	b = strconv.AppendQuoteToASCII(b, p.Error)
@@ -128,6 +140,10 @@ func parseRecord(text string) (change, error) {
 		r = uidlRecord{number: f.Count(), first: f.Int(), uidl: mail.UIDL(f.Quoted())}
 	case "complete":
 		r = parseComplete(f)
+	case "quarantine":
+		r = parseQuarantine(f)
+	case "release":
+		r = releaseRecord{number: f.Count(), place: parsePlace(f)}
 	case "pass":
 		r = parsePass(f)
 	default:
@@ -197,13 +213,26 @@ func parsePass(f *record.Fields) change {
 	p.Bytes = f.Int()
 	f.Label("missing")
 	p.Missing = f.Count()
-	f.Label("class")
+	p.Quarantined = optionalCount(f, "quarantined", "class")
 	p.Class = mail.Class(f.Quoted())
 	f.Label("error")
 	p.Error = f.Quoted()
 	f.Label("hint")
 	p.Hint = f.Quoted()
 	return passRecord{p}
+}
+
+// optionalCount takes a label with a number, where it stands, and the label
+// that follows.
+func optionalCount(f *record.Fields, label, follows string) (n int) {
+	word := f.Word()
+	if word == label {
+		n, word = f.Count(), f.Word()
+	}
+	if word != follows {
+		f.Fail("%q stands in place of %q", record.Clip(word), follows)
+	}
+	return n
 }
 
 // header is the first line's meaning.

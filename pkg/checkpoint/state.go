@@ -35,6 +35,9 @@ type box struct {
 	fresh []mail.UIDRange     // seen as well, not yet merged; see addUIDs
 	uidls map[mail.UIDL]int64 // with the time of first sight, Unix seconds
 
+	// held are the messages in quarantine, none of them seen.
+	held map[place]mail.Quarantined
+
 	// status and listed are of the last time when nothing was missing, if
 	// completed is set. complete is set as long as nothing was added since.
 	status    mail.Status
@@ -102,7 +105,7 @@ func (r resetRecord) apply(s *state) error {
 	if kept.validity == r.validity {
 		// POP3: a unique-id that was seen and comes back is still the same.
 		kept.settle()
-		b.seen, b.uidls = kept.seen, kept.uidls
+		b.seen, b.uidls, b.held = kept.seen, kept.uidls, kept.held
 	}
 	return nil
 }
@@ -113,6 +116,7 @@ func (r seenRecord) apply(s *state) error {
 		return err
 	}
 	b.addUIDs(r.uids)
+	b.freeUIDs(r.uids)
 	b.complete = false
 	return nil
 }
@@ -128,6 +132,7 @@ func (r uidlRecord) apply(s *state) error {
 	if _, known := b.uidls[r.uidl]; !known {
 		b.uidls[r.uidl] = r.first
 	}
+	delete(b.held, place{uidl: r.uidl})
 	b.complete = false
 	return nil
 }
@@ -205,6 +210,11 @@ func (b *box) records(yield func(change) bool) bool {
 	}
 	for _, uidl := range slices.SortedFunc(maps.Keys(b.uidls), byTime) {
 		if !yield(uidlRecord{b.number, b.uidls[uidl], uidl}) {
+			return false
+		}
+	}
+	for _, entry := range b.quarantined() {
+		if !yield(quarantineRecord{b.number, entry}) {
 			return false
 		}
 	}

@@ -17,6 +17,9 @@ type Summary struct {
 	// Mailboxes are sorted by name.
 	Mailboxes []MailboxSummary
 
+	// Quarantined are the messages in quarantine, in the order of their refs.
+	Quarantined []mail.Quarantined
+
 	// LastPass is the last pass, LastComplete the last one that was complete,
 	// LastFailed the last one with an error, whose class, text and hint it
 	// holds. Nil means that there was none; all three can be the same pass.
@@ -38,6 +41,9 @@ type MailboxSummary struct {
 	// last; -1 when that never was.
 	Complete bool
 	Server   int
+
+	// Quarantined is how many messages are in quarantine.
+	Quarantined int
 }
 
 // Read reads an account's checkpoint without changing anything and without
@@ -72,15 +78,17 @@ func readState(dir durable.Dir) (*state, header, error) {
 func (s *state) summary(head header) *Summary {
 	out := &Summary{Account: head.account, Source: head.source}
 	for _, b := range s.boxes {
-		m := MailboxSummary{Name: b.name, Validity: b.validity, Seen: b.seenCount(), Complete: b.complete, Server: -1}
+		m := MailboxSummary{Name: b.name, Validity: b.validity, Seen: b.seenCount(), Complete: b.complete, Server: -1, Quarantined: len(b.held)}
 		if b.completed {
 			m.Server = b.listed
 		}
 		out.Mailboxes = append(out.Mailboxes, m)
+		out.Quarantined = append(out.Quarantined, b.quarantined()...)
 	}
 	slices.SortFunc(out.Mailboxes, func(a, b MailboxSummary) int {
 		return strings.Compare(string(a.Name), string(b.Name))
 	})
+	slices.SortFunc(out.Quarantined, func(a, b mail.Quarantined) int { return mail.CompareRefs(a.Ref, b.Ref) })
 	out.LastPass = s.pass(func(mail.Pass) bool { return true })
 	out.LastComplete = s.pass(isComplete)
 	out.LastFailed = s.pass(isFailed)

@@ -40,11 +40,8 @@ func (f *File) plan(refs []mail.Ref) ([]change, error) {
 // batch finds the batch of a ref's mailbox. A batch of refs is nearly always
 // of one mailbox, and never of many.
 func (f *File) batch(batches *[]*batch, ref mail.Ref) (*batch, error) {
-	if (ref.UID == 0) == (ref.UIDL == "") {
-		return nil, f.refuse(ref.Mailbox, "a ref needs either a uid or a uidl")
-	}
-	if len(ref.UIDL) > maxName {
-		return nil, f.refuse(ref.Mailbox, "a uidl has %d bytes, %d are the limit", len(ref.UIDL), maxName)
+	if err := f.checkRef(ref); err != nil {
+		return nil, err
 	}
 	same := func(b *batch) bool { return b.box.name == ref.Mailbox && b.box.validity == ref.Validity }
 	if i := slices.IndexFunc(*batches, same); i >= 0 {
@@ -132,7 +129,7 @@ func (f *File) write(records []change) error {
 func bounded(p mail.Pass) mail.Pass {
 	const limit = 1 << 10
 	p.Start, p.End = p.Start.UTC(), p.End.UTC()
-	p.New, p.Missing = max(p.New, 0), max(p.Missing, 0)
+	p.New, p.Missing, p.Quarantined = max(p.New, 0), max(p.Missing, 0), max(p.Quarantined, 0)
 	p.Class = p.Class[:min(len(p.Class), limit)]
 	p.Error = p.Error[:min(len(p.Error), limit)]
 	p.Hint = p.Hint[:min(len(p.Hint), limit)]

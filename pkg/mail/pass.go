@@ -9,12 +9,15 @@ type MailboxResult struct {
 	// Server is how many messages the server listed, Archived how many of
 	// these are recorded as delivered, New how many of them this pass
 	// delivered, Gone how many vanished from the server between listing and
-	// fetching. Missing is what remains: Server - Archived - Gone.
-	Server   int
-	Archived int
-	New      int
-	Gone     int
-	Missing  int
+	// fetching, Quarantined how many were left alone because they are in
+	// quarantine and not due. Missing is what remains:
+	// Server - Archived - Gone - Quarantined.
+	Server      int
+	Archived    int
+	New         int
+	Gone        int
+	Quarantined int
+	Missing     int
 
 	// Unchanged is set when the server's status showed that there was nothing
 	// to do, so the mailbox was not opened.
@@ -24,7 +27,8 @@ type MailboxResult struct {
 	Err error
 }
 
-// Complete reports whether everything that the server has is in the archive.
+// Complete reports whether everything that the server has is in the archive,
+// but for what is in quarantine.
 func (r MailboxResult) Complete() bool { return r.Missing == 0 && r.Err == nil }
 
 // Pass is how a pass over an account ended, as the checkpoint keeps it.
@@ -39,8 +43,10 @@ type Pass struct {
 	New   int
 	Bytes int64
 
-	// Missing counts the messages that are listed and not archived.
-	Missing int
+	// Missing counts the messages that are listed and not archived, without
+	// those that were left alone because they are in quarantine: Quarantined.
+	Missing     int
+	Quarantined int
 
 	// Class, Error and Hint describe the first thing that went wrong; Error
 	// is empty when nothing did.

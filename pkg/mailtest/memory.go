@@ -1,6 +1,7 @@
 package mailtest
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -24,6 +25,7 @@ type checkpointBox struct {
 	known mail.Known
 	uids  mail.UIDSet
 	uidls map[mail.UIDL]bool
+	held  map[mail.Ref]mail.Quarantined
 }
 
 // NewCheckpoint returns an empty checkpoint.
@@ -81,6 +83,7 @@ func (c *Checkpoint) Commit(refs []mail.Ref) error {
 	for _, ref := range refs {
 		b := c.box(ref.Mailbox)
 		b.known.Validity = ref.Validity
+		delete(b.held, ref)
 		if ref.UIDL != "" {
 			b.uidls[ref.UIDL] = true
 			continue
@@ -93,7 +96,7 @@ func (c *Checkpoint) Commit(refs []mail.Ref) error {
 func (c *Checkpoint) box(name mail.MailboxName) *checkpointBox {
 	b, ok := c.boxes[name]
 	if !ok {
-		b = &checkpointBox{uidls: make(map[mail.UIDL]bool)}
+		b = &checkpointBox{uidls: make(map[mail.UIDL]bool), held: make(map[mail.Ref]mail.Quarantined)}
 		c.boxes[name] = b
 	}
 	return b
@@ -114,9 +117,47 @@ func (c *Checkpoint) Reset(name mail.MailboxName, validity mail.UIDValidity) err
 	defer c.mu.Unlock()
 	b := c.box(name)
 	if b.known.Validity != validity {
-		b.uids, b.uidls = nil, make(map[mail.UIDL]bool)
+		b.uids, b.uidls, b.held = nil, make(map[mail.UIDL]bool), make(map[mail.Ref]mail.Quarantined)
 	}
 	b.known = mail.Known{Validity: validity, Matching: true}
+	return nil
+}
+
+// Quarantined implements pull.Checkpoint.
+func (c *Checkpoint) Quarantined(name mail.MailboxName) []mail.Quarantined {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b, ok := c.boxes[name]
+	if !ok {
+		return nil
+	}
+	return slices.SortedFunc(maps.Values(b.held), func(x, y mail.Quarantined) int {
+		return mail.CompareRefs(x.Ref, y.Ref)
+	})
+}
+
+// Quarantine implements pull.Checkpoint.
+func (c *Checkpoint) Quarantine(messages []mail.Quarantined) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, q := range messages {
+		b := c.box(q.Ref.Mailbox)
+		if b.uids.Contains(q.Ref.UID) || b.uidls[q.Ref.UIDL] {
+			continue
+		}
+		b.known.Validity = q.Ref.Validity
+		b.held[q.Ref] = q
+	}
+	return nil
+}
+
+// Release implements pull.Checkpoint.
+func (c *Checkpoint) Release(refs []mail.Ref) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, ref := range refs {
+		delete(c.box(ref.Mailbox).held, ref)
+	}
 	return nil
 }
 

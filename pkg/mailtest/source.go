@@ -37,8 +37,10 @@ type Server struct {
 	// NoStatus leaves the status out of the list of mailboxes.
 	NoStatus bool
 
-	// Fetched counts the bodies that were read whole, Opened the sessions.
+	// Fetched counts the bodies that were read whole, Asked the messages that
+	// were asked for, Opened the sessions.
 	Fetched int
+	Asked   int
 	Opened  int
 }
 
@@ -227,6 +229,9 @@ func (s *serverSession) fetchGroup(ctx context.Context, refs mail.Refs, uids []m
 
 // fetchOne sends one body, in two parts so that a stop can fall inside it.
 func (s *serverSession) fetchOne(ctx context.Context, ref mail.Ref, r mail.Receiver) (mail.Item, error, error) {
+	s.server.mu.Lock()
+	s.server.Asked++
+	s.server.mu.Unlock()
 	i := slices.IndexFunc(s.box.Messages, func(m ServerMessage) bool { return m.UID == ref.UID })
 	if i < 0 {
 		return mail.Item{Ref: ref}, mail.ErrGone, nil

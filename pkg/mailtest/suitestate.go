@@ -22,6 +22,8 @@ func TestCheckpoint(t *testing.T, start func(t *testing.T) (open func() pull.Che
 	t.Run("complete", func(t *testing.T) { testCheckpointComplete(t, start(t)) })
 	t.Run("reset", func(t *testing.T) { testCheckpointReset(t, start(t)) })
 	t.Run("reset of unique-ids", func(t *testing.T) { testCheckpointResetUIDLs(t, start(t)) })
+	t.Run("quarantine", func(t *testing.T) { testCheckpointQuarantine(t, start(t)) })
+	t.Run("end of quarantine", func(t *testing.T) { testCheckpointRelease(t, start(t)) })
 	t.Run("in parallel", func(t *testing.T) { testCheckpointParallel(t, start(t)) })
 }
 
@@ -155,6 +157,100 @@ func testCheckpointResetUIDLs(t *testing.T, open func() pull.Checkpoint) {
 		if !known.Matching || known.Seen != 2 || !slices.Equal(fresh.UIDLs, []mail.UIDL{"c"}) {
 			t.Errorf("got %+v, new %q", known, fresh.UIDLs)
 		}
+	}
+}
+
+// inQuarantine is a message in quarantine, as the engine makes it.
+func inQuarantine(ref mail.Ref, tries int) mail.Quarantined {
+	last := time.Unix(1_700_000_000, 0).UTC()
+	return mail.Quarantined{
+		Ref: ref, Tries: tries, First: last.Add(-time.Hour), Last: last, Next: last.Add(4 * time.Hour),
+		Class: mail.ClassProtocol, Reason: "an \"odd\" answer: \u00e9",
+	}
+}
+
+func wantQuarantined(t *testing.T, c pull.Checkpoint, box mail.MailboxName, want ...mail.Quarantined) {
+	t.Helper()
+	got := c.Quarantined(box)
+	if len(got) != len(want) {
+		t.Errorf("%q: %d messages are in quarantine, want %d: %+v", box, len(got), len(want), got)
+		return
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("%q:\n got %+v\nwant %+v", box, got[i], want[i])
+		}
+	}
+}
+
+func testCheckpointQuarantine(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	mustCommit(t, c, uidRefs("A", 7, 2))
+	refs := uidRefs("A", 7, 1, 2, 3, 4_294_967_295)
+	uidl := inQuarantine(mail.Ref{Mailbox: mail.Inbox, UIDL: "\xff odd \"uidl\""}, 5)
+	first, ignored, last := inQuarantine(refs[0], 1), inQuarantine(refs[2], 3), inQuarantine(refs[3], 1)
+	ignored.Ignored = true
+	for _, group := range [][]mail.Quarantined{
+		{last, inQuarantine(refs[0], 7), uidl},
+		{first, ignored},
+		{inQuarantine(refs[1], 1)}, // seen
+	} {
+		if err := c.Quarantine(group); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantQuarantined(t, c, "A", first, ignored, last)
+	mustEnd(t, c)
+	for _, c := range []pull.Checkpoint{c, open()} {
+		wantQuarantined(t, c, "A", first, ignored, last)
+		wantQuarantined(t, c, mail.Inbox, uidl)
+		wantQuarantined(t, c, "unknown")
+		listing := mail.Refs{Mailbox: "A", Validity: 7, UIDs: mail.UIDSet{{Lo: 1, Hi: 3}}}
+		if got := c.New(listing).UIDs.String(); got != "1,3" {
+			t.Errorf("new: got %s, want 1,3: what is in quarantine is not seen", got)
+		}
+		if known, _ := c.Known("A"); known.Seen != 1 || known.Validity != 7 {
+			t.Errorf("got %+v, want 1 seen", known)
+		}
+	}
+}
+
+// A message leaves quarantine when it is delivered, released, or when its
+// mailbox is reset under another UIDVALIDITY, and not otherwise.
+func testCheckpointRelease(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	a, b := uidRefs("A", 7, 1, 2, 3), uidRefs("B", 8, 1)
+	x, y := mail.Ref{Mailbox: mail.Inbox, UIDL: "x"}, mail.Ref{Mailbox: mail.Inbox, UIDL: "y"}
+	var all []mail.Quarantined
+	for _, ref := range append(append(a, b...), x, y) {
+		all = append(all, inQuarantine(ref, 1))
+	}
+	if err := c.Quarantine(all); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Complete("A", mail.Status{Validity: 7, UIDNext: 4, Messages: 3, Size: -1}, 3); err != nil {
+		t.Fatal(err)
+	}
+	mustEnd(t, c)
+
+	c = open()
+	if err := c.Release([]mail.Ref{a[1], {Mailbox: "unknown", Validity: 1, UID: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Reset("B", 9); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Reset(mail.Inbox, 0); err != nil {
+		t.Fatal(err)
+	}
+	if known, _ := c.Known("A"); known.Complete == nil {
+		t.Error("a mailbox with messages in quarantine does not stay complete")
+	}
+	mustCommit(t, c, []mail.Ref{a[0], x})
+	for _, c := range []pull.Checkpoint{c, open()} {
+		wantQuarantined(t, c, "A", inQuarantine(a[2], 1))
+		wantQuarantined(t, c, "B")
+		wantQuarantined(t, c, mail.Inbox, inQuarantine(y, 1))
 	}
 }
 

@@ -130,7 +130,7 @@ func (p *pass) differ(v *visit, d mail.Delivery) {
 	err := &mail.Error{
 		Op: "pull", Mailbox: d.Item.Ref.Mailbox, UID: d.Item.Ref.UID, UIDL: d.Item.Ref.UIDL,
 		Scope: mail.ScopeMessage, Retry: mail.RetryNever, Class: mail.ClassDisk, Err: errDiffers,
-		Hint: "look at the file whose name holds " + d.Key.String() + "; move it out of the archive to have the message fetched again",
+		Hint: "look at the file whose name holds " + d.Key.String() + "; to have the message fetched again, move the file out of the archive and run: mailpull quarantine retry " + p.Account + " " + d.Key.String(),
 	}
 	p.setAside(d.Item.Ref, failure{times: maxTries, first: err})
 	if v.differs == nil {

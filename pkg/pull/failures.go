@@ -16,8 +16,17 @@ const (
 	maxTimeouts = 3
 )
 
-// failures are the messages that this pass could not have.
-type failures map[mail.Ref]failure
+// failures are the messages that this pass could not have, by their mailboxes.
+type failures map[mail.MailboxName]map[mail.Ref]failure
+
+func (f failures) of(ref mail.Ref) failure { return f[ref.Mailbox][ref] }
+
+func (f failures) set(ref mail.Ref, to failure) {
+	if f[ref.Mailbox] == nil {
+		f[ref.Mailbox] = make(map[mail.Ref]failure)
+	}
+	f[ref.Mailbox][ref] = to
+}
 
 // failure says how often a message failed and with what first. One that is
 // gone from the server did not fail, and is not asked for again either.
@@ -31,12 +40,19 @@ type failure struct {
 func (p *pass) noteFailure(ref mail.Ref, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := p.failures[ref]
+	f := p.failures.of(ref)
 	if f.times++; f.first == nil {
 		f.first = err
 		p.Log.Info("message failed", "err", err)
 	}
-	p.failures[ref] = f
+	p.failures.set(ref, f)
+}
+
+// forgiveFailure forgets the failures of a message that came whole after all.
+func (p *pass) forgiveFailure(ref mail.Ref) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.failures[ref.Mailbox], ref)
 }
 
 // setAside leaves a message out of the rest of the pass: asking again would
@@ -45,7 +61,7 @@ func (p *pass) noteFailure(ref mail.Ref, err error) {
 func (p *pass) setAside(ref mail.Ref, f failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failures[ref] = f
+	p.failures.set(ref, f)
 }
 
 // withoutFailed leaves out the messages that failed often enough in this pass:
@@ -53,13 +69,13 @@ func (p *pass) setAside(ref mail.Ref, f failure) {
 func (p *pass) withoutFailed(v *visit, refs mail.Refs) mail.Refs {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.failures) == 0 {
+	if len(p.failures[refs.Mailbox]) == 0 {
 		return refs
 	}
 	rest := refs
 	rest.UIDs, rest.UIDLs = refs.UIDs.Minus(p.failedUIDs(v, refs)), nil
 	for _, uidl := range refs.UIDLs {
-		f := p.failures[mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UIDL: uidl}]
+		f := p.failures.of(mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UIDL: uidl})
 		if f.times >= maxTries {
 			v.leave(f)
 			continue
@@ -72,14 +88,14 @@ func (p *pass) withoutFailed(v *visit, refs mail.Refs) mail.Refs {
 // failedUIDs returns those of refs that are left out. The caller holds p.mu.
 func (p *pass) failedUIDs(v *visit, refs mail.Refs) mail.UIDSet {
 	var ranges []mail.UIDRange
-	for ref, f := range p.failures {
-		if f.times >= maxTries && ref.UID != 0 && ref.Mailbox == refs.Mailbox && ref.Validity == refs.Validity && refs.UIDs.Contains(ref.UID) {
+	for ref, f := range p.failures[refs.Mailbox] {
+		if f.times >= maxTries && ref.UID != 0 && ref.Validity == refs.Validity && refs.UIDs.Contains(ref.UID) {
 			ranges = append(ranges, mail.UIDRange{Lo: ref.UID, Hi: ref.UID})
 		}
 	}
 	out := mail.NewUIDSet(ranges)
 	for uid := range out.All { // in order, so that the same failure is always told
-		v.leave(p.failures[mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UID: uid}])
+		v.leave(p.failures.of(mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UID: uid}))
 	}
 	return out
 }

@@ -35,7 +35,8 @@ func (l *lane) identify(listing mail.Refs) error {
 	case known.Validity != listing.Validity:
 		l.Log.Warn("uidvalidity changed, matching what the archive has by content",
 			"mailbox", string(listing.Mailbox), "before", known.Validity, "now", listing.Validity)
-	case len(listing.UIDLs) > 0 && !known.Matching && l.Checkpoint.New(listing).Len() == len(listing.UIDLs):
+	case len(listing.UIDLs) > 0 && !known.Matching && l.Checkpoint.New(listing).Len() == len(listing.UIDLs) &&
+		len(l.listedHeld(listing)) == 0: // one in quarantine is known too
 		l.Log.Warn("no unique-id is known any more, matching what the archive has by content",
 			"mailbox", string(listing.Mailbox), "messages", len(listing.UIDLs))
 	default:

@@ -57,7 +57,7 @@ func (p *pass) climbAll() {
 func (p *pass) guardedClimb(l *load) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = Recovered(v, p.Log)
+			err = p.recovered(v)
 		}
 	}()
 	return p.climb(l)
@@ -168,7 +168,8 @@ func (p *pass) finish(v *visit) {
 	if err == nil {
 		err = v.differs
 	}
-	r := p.outcome(v.box, err)
+	p.quarantine(v.box.Name, 1)
+	r := p.outcome(v.box, p.withHint(err))
 	if r.Complete() {
 		// A message that was gone may only have been refused: if it is still
 		// there, the next status counts more than this one and is looked into.

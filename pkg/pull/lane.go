@@ -39,6 +39,10 @@ type visit struct {
 	// former are messages of the archive whose refs the server has forgotten.
 	former former
 
+	// held are the messages that are left alone, because they are in
+	// quarantine and not due.
+	held mail.Refs
+
 	whole, gone, failed int
 	err                 error
 
@@ -67,7 +71,7 @@ func (l *lane) close() {
 func (l *lane) guarded() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = Recovered(v, l.Log)
+			err = l.recovered(v)
 			l.cancel(err)
 			l.giveBack(l.box)
 		}
@@ -104,7 +108,7 @@ func (l *lane) run() error {
 		case mail.ErrorScope(err) != mail.ScopeAccount:
 			barren = 0
 			l.commit()
-			l.record(l.outcome(box, err))
+			l.giveUp(box, err)
 			continue
 		}
 
@@ -124,9 +128,17 @@ func (l *lane) run() error {
 			l.giveBack(box)
 			return err
 		}
-		l.record(l.outcome(box, err))
+		l.giveUp(box, err)
 	}
 	return nil
+}
+
+// giveUp ends a mailbox that the pass does not come back to. What failed in it,
+// even once, goes into quarantine: with enough messages that end a session in
+// front, the next pass would otherwise come no further than this one.
+func (l *lane) giveUp(box mail.Mailbox, err error) {
+	l.quarantine(box.Name, 1)
+	l.record(l.outcome(box, err))
 }
 
 // asksToWait reports whether another sign-in now would do harm: the server is
@@ -174,7 +186,10 @@ func (l *lane) pull(box mail.Mailbox) error {
 	}
 	v := &visit{box: box, listing: listing, status: status}
 	l.begin(v)
-	fresh := l.Checkpoint.New(listing)
+	fresh, err := l.leaveQuarantined(v, l.Checkpoint.New(listing))
+	if err != nil {
+		return err
+	}
 	if fresh.Len() > 0 {
 		if fresh, err = l.prepare(v, fresh); err != nil {
 			if mail.ErrorScope(err) == mail.ScopeAccount {
@@ -251,6 +266,7 @@ func (l *lane) Settle(item mail.Item, outcome error) error {
 	case outcome == nil:
 		l.visit.whole++
 		l.inHand().add(key, item, l.visit)
+		l.forgiveFailure(item.Ref)
 		return nil
 	case errors.Is(outcome, mail.ErrGone):
 		l.visit.gone++

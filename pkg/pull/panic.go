@@ -13,6 +13,14 @@ import (
 // a library.
 var ErrPanic = errors.New("internal error")
 
+// recovered is Recovered for the goroutines of a pass, whose result tells of it.
+func (p *pass) recovered(v any) error {
+	p.mu.Lock()
+	p.result.Panicked = true
+	p.mu.Unlock()
+	return Recovered(v, p.Log)
+}
+
 // Recovered turns what recover returned into an error of the account, and
 // logs the stack. It is called at the root of a worker's goroutine and nowhere
 // deeper: what the ladder was doing when it broke is not to be guessed at.

@@ -64,6 +64,10 @@ func (b Bounds) withDefaults() Bounds {
 type Result struct {
 	mail.Pass
 	Mailboxes []mail.MailboxResult
+
+	// Panicked is set when a bug, of ours or of a library, cost the account
+	// this pass.
+	Panicked bool
 }
 
 // ErrInterrupted is the cause of a pass that was cancelled. What was settled
@@ -159,7 +163,7 @@ func newPass(ctx context.Context, o Options) *pass {
 func (p *pass) guardedPullAll() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = Recovered(v, p.Log)
+			err = p.recovered(v)
 		}
 	}()
 	return p.pullAll()
@@ -220,9 +224,9 @@ func (p *pass) enqueue(boxes []mail.Mailbox) {
 }
 
 // unchanged reports whether the mailbox's status shows that nothing arrived
-// since it was complete. A UIDNEXT that stays is proof enough for a server
-// that keeps RFC 9051 section 2.3.1.1; one whose count grew all the same is
-// not believed.
+// since it was complete, and none of its messages is to be tried again. A
+// UIDNEXT that stays is proof enough for a server that keeps RFC 9051 section
+// 2.3.1.1; one whose count grew all the same is not believed.
 func (p *pass) unchanged(box mail.Mailbox) (mail.MailboxResult, bool) {
 	known, ok := p.Checkpoint.Known(box.Name)
 	if !ok || known.Complete == nil || box.Status == nil {
@@ -232,12 +236,15 @@ func (p *pass) unchanged(box mail.Mailbox) (mail.MailboxResult, bool) {
 	same := now.Validity == then.Validity && now.Validity != 0 &&
 		now.UIDNext == then.UIDNext && now.UIDNext != 0 &&
 		now.Messages <= then.Messages
+	held, due := p.inQuarantine(box.Name)
+	held = min(held, now.Messages)
 	return mail.MailboxResult{
-		Mailbox:   box.Name,
-		Server:    now.Messages,
-		Archived:  now.Messages,
-		Unchanged: true,
-	}, same
+		Mailbox:     box.Name,
+		Server:      now.Messages,
+		Archived:    now.Messages - held,
+		Quarantined: held,
+		Unchanged:   true,
+	}, same && due == 0
 }
 
 // next takes a mailbox from the queue.
@@ -302,12 +309,15 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 		r.Server = v.listing.Len()
 		r.Archived = r.Server - missing
 		r.Gone = v.gone
-		r.Missing = max(0, missing-v.gone)
+		r.Quarantined = v.held.Len()
+		r.Missing = max(0, missing-r.Gone-r.Quarantined)
 	case box.Status != nil:
 		known, _ := p.Checkpoint.Known(box.Name)
 		r.Server = box.Status.Messages
 		r.Archived = min(known.Seen, r.Server)
-		r.Missing = r.Server - r.Archived
+		r.Quarantined, _ = p.inQuarantine(box.Name)
+		r.Quarantined = min(r.Quarantined, r.Server-r.Archived)
+		r.Missing = r.Server - r.Archived - r.Quarantined
 	}
 	return r
 }
@@ -326,6 +336,7 @@ func (p *pass) countLeft(err error) {
 	}
 	for _, box := range left {
 		recorded[box.Name] = true
+		p.quarantine(box.Name, maxTries)
 		p.record(p.outcome(box, err))
 	}
 	for name, v := range p.visits { // what a broken ladder did not finish
@@ -392,6 +403,7 @@ func (p *pass) end(err error) (Result, error) {
 	for _, m := range r.Mailboxes {
 		r.New += m.New
 		r.Missing += m.Missing
+		r.Quarantined += m.Quarantined
 	}
 	r.Complete = err == nil
 	if err != nil {

@@ -93,9 +93,25 @@ type Checkpoint interface {
 	Reset(box mail.MailboxName, validity mail.UIDValidity) error
 
 	// Complete records that every message which the mailbox had at status is
-	// seen, gone or excluded, so that an unchanged mailbox can be passed over.
+	// seen, gone, excluded or in quarantine, so that an unchanged mailbox can be
+	// passed over.
 	// It becomes durable with the next Commit or EndPass.
 	Complete(box mail.MailboxName, status mail.Status, listed int) error
+
+	// Quarantined returns a mailbox's messages in quarantine, in the order of
+	// their refs. A message that is seen is none of them any more.
+	Quarantined(box mail.MailboxName) []mail.Quarantined
+
+	// Quarantine puts messages into quarantine, or changes what is recorded of
+	// those that are there. Seen ones are left out, and so are new ones beyond
+	// the bound that a checkpoint sets itself. It becomes durable with the next
+	// Commit or EndPass. Reset ends the quarantine of all messages of a mailbox
+	// whose UIDVALIDITY is another one.
+	Quarantine(messages []mail.Quarantined) error
+
+	// Release ends the quarantine of messages that the server does not list any
+	// more. It becomes durable with the next Commit or EndPass.
+	Release(refs []mail.Ref) error
 
 	// EndPass records how a pass ended; durable when it returns nil.
 	EndPass(pass mail.Pass) error

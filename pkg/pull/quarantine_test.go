@@ -1,0 +1,295 @@
+package pull_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
+	"mailpull/pkg/pull"
+)
+
+// broken is the outcome of a message that the server cannot give.
+func broken(uid mail.UID, class mail.Class) *mail.Error {
+	return &mail.Error{Op: "fake fetch", Mailbox: "INBOX", UID: uid, Scope: mail.ScopeMessage, Class: class, Err: errors.New("no body")}
+}
+
+// mustFail makes a pass in which one message fails.
+func (w *world) mustFail(t *testing.T) pull.Result {
+	t.Helper()
+	r, err := w.run(t.Context(), nil)
+	if mail.ErrorScope(err) != mail.ScopeMessage || !strings.Contains(mail.ErrorHint(err), "mailpull quarantine") {
+		t.Fatalf("got %v with hint %q, want an error of the message that names its quarantine", err, mail.ErrorHint(err))
+	}
+	if r.Complete || r.Missing != 1 || r.Quarantined != 0 {
+		t.Fatalf("got %+v, want one message missing", r)
+	}
+	return r
+}
+
+// mustLeave makes a pass that says nothing, asks for no message and leaves n in
+// quarantine.
+func (w *world) mustLeave(t *testing.T, n int) pull.Result {
+	t.Helper()
+	before := w.server.Asked
+	r := w.mustComplete(t)
+	if r.Quarantined != n || w.server.Asked != before {
+		t.Fatalf("%d in quarantine and %d messages asked for, want %d and none: %+v", r.Quarantined, w.server.Asked-before, n, r)
+	}
+	return r
+}
+
+// A message that fails is asked for again after one hour, four, twelve, a day,
+// three days, and then each week; in between no pass asks for it or complains.
+func TestQuarantineWaits(t *testing.T) {
+	t.Parallel()
+	for name, poison := range map[string]func(*mailtest.ServerMessage){
+		"refused": func(m *mailtest.ServerMessage) { m.Outcome = broken(3, mail.ClassServer) },
+		"deadly":  func(m *mailtest.ServerMessage) { m.Deadly = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(box("INBOX", letters(5)...))
+				m := &w.server.Box("INBOX").Messages[2]
+				poison(m)
+				first := time.Now()
+				for try, hours := range []int{1, 4, 12, 24, 72, 168, 168, 168} {
+					last := time.Now()
+					w.mustFail(t)
+					next := last.Add(time.Duration(hours) * time.Hour)
+					q := w.checkpoint.Quarantined("INBOX")
+					if len(q) != 1 || q[0].Tries != try+1 || !q[0].First.Equal(first) || !q[0].Last.Equal(last) || !q[0].Next.Equal(next) {
+						t.Fatalf("try %d: got %+v, want the next one at %v", try+1, q, next)
+					}
+					w.mustLeave(t, 1)
+					time.Sleep(time.Until(next) - time.Second) // the bubble's clock, not the wall's
+					if r := w.mustLeave(t, 1); !r.Mailboxes[0].Unchanged {
+						t.Error("a mailbox without news was opened for a message that is not due")
+					}
+					time.Sleep(time.Second)
+				}
+				m.Outcome, m.Deadly = nil, false
+				if r := w.mustComplete(t); r.New != 1 || r.Quarantined != 0 || len(w.checkpoint.Quarantined("INBOX")) != 0 {
+					t.Errorf("healed: got %+v", r)
+				}
+				w.check(t, "INBOX")
+			})
+		})
+	}
+}
+
+// New mail arrives while another message of its mailbox is in quarantine.
+func TestQuarantineDoesNotHoldUpNewMail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(5)...))
+		w.server.Box("INBOX").Messages[0].Outcome = broken(1, mail.ClassProtocol)
+		w.mustFail(t)
+		w.server.Box("INBOX").Add("late")
+		r := w.mustComplete(t)
+		want := mail.MailboxResult{Mailbox: "INBOX", Server: 6, Archived: 5, New: 1, Quarantined: 1}
+		if r.Mailboxes[0] != want {
+			t.Errorf("got %+v, want %+v", r.Mailboxes[0], want)
+		}
+		want.Unchanged, want.New = true, 0
+		if r := w.mustLeave(t, 1); r.Mailboxes[0] != want {
+			t.Errorf("got %+v, want %+v", r.Mailboxes[0], want)
+		}
+	})
+}
+
+// What is ignored is not asked for, ever, and counts as in quarantine.
+func TestIgnoredIsNeverAskedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(5)...))
+		w.server.Box("INBOX").Messages[4].Outcome = broken(5, mail.ClassProtocol)
+		w.mustFail(t)
+		q := w.checkpoint.Quarantined("INBOX")
+		q[0].Ignored = true
+		if err := w.checkpoint.Quarantine(q); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(365 * 24 * time.Hour) // the bubble's clock, not the wall's
+		w.mustLeave(t, 1)
+		w.server.NoStatus = true
+		w.mustLeave(t, 1)
+	})
+}
+
+// What tells nothing of the message is not held against it.
+func TestQuarantineTakesOnlyTheMessagesOwnFailures(t *testing.T) {
+	t.Parallel()
+	for class, want := range map[mail.Class]int{
+		mail.ClassServer: 1, mail.ClassProtocol: 1, mail.ClassTimeout: 1, mail.ClassConnect: 1,
+		mail.ClassThrottled: 0, mail.ClassQuota: 0, mail.ClassAuth: 0, mail.ClassDisk: 0, mail.ClassLocal: 0,
+	} {
+		w := newWorld(box("INBOX", letters(5)...))
+		w.server.Box("INBOX").Messages[2].Outcome = broken(3, class)
+		for range 2 {
+			if r, err := w.run(t.Context(), nil); (err == nil) != (want == 1 && r.Quarantined == 1) {
+				t.Errorf("%s: got %v, %+v", class, err, r)
+			}
+		}
+		if got := len(w.checkpoint.Quarantined("INBOX")); got != want {
+			t.Errorf("%s: %d messages are in quarantine, want %d", class, got, want)
+		}
+		if t.Failed() {
+			continue
+		}
+		w.server.Box("INBOX").Messages[2].Outcome = nil
+		if r := w.mustComplete(t); r.New != 1-want {
+			t.Errorf("%s: got %d new, want %d", class, r.New, 1-want)
+		}
+	}
+}
+
+// A file that differs is reported once, and again when it is due.
+func TestDamagedFileIsQuarantined(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(5)...))
+		w.mustComplete(t)
+		w.checkpoint, w.manifest = mailtest.NewCheckpoint(), &mailtest.Manifest{}
+		damaged := mail.NewKey("work", mail.Ref{Mailbox: "INBOX", Validity: 7, UID: 3})
+		w.store.Change("INBOX", func(files map[mail.Key]mailtest.StoredMessage) {
+			files[damaged] = mailtest.StoredMessage{Body: "rotten"}
+		})
+		for range 2 {
+			w.mustFail(t)
+			w.mustLeave(t, 1)
+			q := w.checkpoint.Quarantined("INBOX")[0]
+			if !strings.Contains(q.Reason, "differs from what the server sends") {
+				t.Errorf("reason %q", q.Reason)
+			}
+			time.Sleep(4 * time.Hour) // the bubble's clock, not the wall's
+		}
+		w.store.Change("INBOX", func(files map[mail.Key]mailtest.StoredMessage) { delete(files, damaged) })
+		if r := w.mustComplete(t); r.New != 1 || r.Quarantined != 0 {
+			t.Errorf("moved away: got %+v", r)
+		}
+		w.check(t, "INBOX")
+	})
+}
+
+// What the server does not list any more leaves quarantine, and so does all of
+// a mailbox that is made anew.
+func TestQuarantineEnds(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*mailtest.ServerBox){
+		"deleted":      func(b *mailtest.ServerBox) { b.Messages = slices.Delete(b.Messages, 2, 3) },
+		"new validity": func(b *mailtest.ServerBox) { b.Validity++; b.Messages[2].Outcome = nil },
+	} {
+		w := newWorld(box("INBOX", letters(5)...))
+		b := w.server.Box("INBOX")
+		b.Messages[2].Outcome = broken(3, mail.ClassProtocol)
+		w.mustFail(t)
+		w.mustLeave(t, 1)
+		change(b)
+		b.Add("late")
+		if r := w.mustComplete(t); r.Quarantined != 0 || len(w.checkpoint.Quarantined("INBOX")) != 0 {
+			t.Errorf("%s: got %+v, %+v", name, r, w.checkpoint.Quarantined("INBOX"))
+		}
+		w.check(t, "INBOX")
+	}
+}
+
+// A next try that the clock's jump back has put far away is due at once.
+func TestQuarantineOutlivesAWrongClock(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for ahead, want := range map[time.Duration]bool{
+		-time.Second: true, 0: true, time.Second: false, 7 * 24 * time.Hour: false,
+		7*24*time.Hour + time.Second: true, 50 * 365 * 24 * time.Hour: true,
+	} {
+		q := mail.Quarantined{Next: now.Add(ahead)}
+		if got := q.Due(now); got != want {
+			t.Errorf("next try in %v: due %v, want %v", ahead, got, want)
+		}
+		if q.Ignored = true; q.Due(now) {
+			t.Errorf("next try in %v: due although it is ignored", ahead)
+		}
+	}
+}
+
+// With more deadly messages in front than a pass can find, each pass gets
+// further, and what stands behind them arrives.
+func TestManyDeadlyMessagesLetTheRestThrough(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(120)...))
+	b := w.server.Box("INBOX")
+	for i := range 100 {
+		b.Messages[i].Deadly = true
+	}
+	for pass := 0; ; pass++ {
+		r, err := w.run(t.Context(), nil)
+		if err == nil {
+			if r.Mailboxes[0].Archived != 20 || r.Quarantined != 100 {
+				t.Errorf("got %+v", r.Mailboxes[0])
+			}
+			return
+		}
+		if pass > 10 {
+			t.Fatalf("pass %d: still %d archived: %v", pass, r.Mailboxes[0].Archived, err)
+		}
+	}
+}
+
+// Killed at any step, a message that fails is neither lost nor forgotten.
+func TestKilledAtEveryStepWithQuarantine(t *testing.T) {
+	t.Parallel()
+	setup := func() *world {
+		w := newWorld(box("INBOX", letters(9)...), box("Work", "a", "b"))
+		w.server.Box("INBOX").Messages[4].Deadly = true
+		return w
+	}
+	count := &mailtest.Steps{}
+	if _, err := setup().run(t.Context(), count); err == nil {
+		t.Fatal("no error")
+	}
+	for n := 1; n <= count.Count(); n++ {
+		w := setup()
+		_, _ = w.run(t.Context(), mailtest.StopAt(n, mailtest.ErrKilled)) // the next passes tell
+		r, err := w.run(t.Context(), nil)
+		if err != nil {
+			r = w.mustComplete(t)
+		}
+		if r.Quarantined != 1 {
+			t.Errorf("killed at step %d: got %+v", n, r)
+		}
+		w.server.Box("INBOX").Messages[4].Deadly = false
+		w.retryAll(t)
+		w.mustComplete(t)
+		w.check(t, "INBOX")
+		w.check(t, "Work")
+		if t.Failed() {
+			t.Fatalf("killed at step %d", n)
+		}
+	}
+}
+
+// A reason is one printable line of bounded length, without the place.
+func TestReasonIsOneLine(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"no body":                     "no body",
+		"two\r\nlines\x1b[31m \xff":   "two lines [31m ?",
+		strings.Repeat("\u00e9", 99):  strings.Repeat("\u00e9", 99),
+		strings.Repeat("\u00e9", 200): strings.Repeat("\u00e9", 98) + "...",
+	} {
+		w := newWorld(box("INBOX", letters(2)...))
+		bad := broken(1, mail.ClassServer)
+		bad.Err = fmt.Errorf("%s", text)
+		w.server.Box("INBOX").Messages[0].Outcome = bad
+		w.mustFail(t)
+		if got := w.checkpoint.Quarantined("INBOX")[0].Reason; got != want || len(got) > mail.MaxReason {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

@@ -82,16 +82,13 @@ func (c *POP3Talk) plain(response string) {
 	c.signIn(parts[1], parts[2])
 }
 
-// signIn opens the maildrop as it is now.
+// signIn answers whoever gives name and password.
 func (c *POP3Talk) signIn(username, password string) {
-	s := c.server
-	if s.Username != "" && (username != s.Username || password != s.Password) {
+	if s := c.server; s.Username != "" && (username != s.Username || password != s.Password) {
 		c.Raw("-ERR [AUTH] wrong name or password\r\n")
 		return
 	}
-	c.signedIn = true
-	c.drop = s.Maildrop()
-	c.marked = make([]bool, len(c.drop))
+	c.SignIn()
 	c.Raw("+OK\r\n")
 }
 

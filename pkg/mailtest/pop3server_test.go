@@ -160,6 +160,9 @@ func TestPOP3ServerDoesWhatItIsTold(t *testing.T) {
 			c.Raw("before\r\n")
 			c.Answer("USER a")
 			c.Printf("session %d\r\n", c.Session)
+		case "HELLO":
+			c.SignIn()
+			c.Raw("+OK [IN] come in\r\n")
 		case "LEAVE":
 			c.Raw("+OK half")
 			c.HangUp()
@@ -177,6 +180,7 @@ func TestPOP3ServerDoesWhatItIsTold(t *testing.T) {
 	}}
 	c := dialPOP3(t, s)
 	c.do("NOOP", "before", "+OK", "session 1")
+	c.do("HELLO\r\nSTAT", "+OK [IN] come in", "+OK 0 0")
 	c.do("LEAVE")
 	if rest, _ := io.ReadAll(c.in); string(rest) != "+OK half" {
 		t.Errorf("got %q", rest)

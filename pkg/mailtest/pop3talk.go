@@ -64,6 +64,13 @@ func (c *POP3Talk) StartTLS() {
 	c.use(tls.Server(c.conn, c.server.TLS))
 }
 
+// SignIn opens the maildrop as it is now, and says nothing.
+func (c *POP3Talk) SignIn() {
+	c.signedIn = true
+	c.drop = c.server.Maildrop()
+	c.marked = make([]bool, len(c.drop))
+}
+
 // Alive reports whether the client took everything until now. A hook that
 // writes without end asks for it.
 func (c *POP3Talk) Alive() bool {

@@ -66,7 +66,7 @@ func (c *POP3Talk) auth(args string) {
 	case initial:
 		c.plain(response)
 	default:
-		c.response = true
+		c.asked = true
 		c.Raw("+ \r\n")
 	}
 }

@@ -180,7 +180,7 @@ func TestPOP3ServerDoesWhatItIsTold(t *testing.T) {
 	}}
 	c := dialPOP3(t, s)
 	c.do("NOOP", "before", "+OK", "session 1")
-	c.do("HELLO\r\nSTAT", "+OK [IN] come in", "+OK 0 0")
+	c.do("AUTH PLAIN\r\nHELLO\r\nSTAT", "+ ", "+OK [IN] come in", "+OK 0 0")
 	c.do("LEAVE")
 	if rest, _ := io.ReadAll(c.in); string(rest) != "+OK half" {
 		t.Errorf("got %q", rest)

@@ -25,7 +25,8 @@ type POP3Talk struct {
 
 	secure   bool
 	user     string
-	response bool // the next line is the response of AUTH PLAIN
+	asked    bool // AUTH PLAIN wants its response in the next line
+	response bool // the line in hand is that response
 	signedIn bool
 	drop     []POP3Message // as it was at sign-in
 	marked   []bool        // by place in drop
@@ -90,7 +91,6 @@ func (c *POP3Talk) Answer(command string) {
 		return
 	}
 	if c.response {
-		c.response = false
 		c.plain(command)
 		return
 	}
@@ -121,6 +121,7 @@ func (c *POP3Talk) serve() {
 }
 
 func (c *POP3Talk) hook(line string) {
+	c.response, c.asked = c.asked, false
 	if c.server.On == nil || !c.server.On(c, line) {
 		c.Answer(line)
 	}

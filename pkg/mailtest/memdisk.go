@@ -14,60 +14,132 @@ import (
 	"mailpull/pkg/durable"
 )
 
-// MemDisk is a directory on a disk in memory, a durable.Dir. It knows what is
-// flushed: the disk can be asked what a power cut would leave of it. Wrapped
-// by Disk its operations are counted, fail, or kill the process.
+// MemDisk is a directory on a disk in memory, a durable.Dir. It can tell every
+// operation and fail it (Before), stand still as the next process would find
+// it (Clone), and forget what was not flushed, names included (PowerCut,
+// States).
 //
 // A file's bytes are flushed by the file's Sync, the names in a directory by
-// the directory's, everything by SyncFS. Every write goes to the end of the
-// file. Times are not kept, since nothing reads them through a Dir.
+// the directory's, everything by SyncFS; nothing else flushes anything. Every
+// write goes to the end of the file. Times are not kept, since nothing reads
+// them through a Dir.
 type MemDisk struct {
 	disk *memDisk
-	node *memNode
+	node memID
 	path string
 }
 
 // memDisk is what all directories of a disk share.
 type memDisk struct {
-	mu   sync.Mutex // guards every node
-	root *memNode
-	path string
+	path     string
+	noSyncFS bool
+
+	hook hook
+
+	mu    sync.Mutex // guards what is below
+	nodes []memNode  // by number; the root is the first one
+
+	// pending are the changes of names that no flush covers yet, in the order
+	// in which they were made.
+	pending []nameChange
 }
 
-// memNode is a directory or a file. Bytes that were written once are never
-// changed in place, so that data and synced may share them.
+// memID is the number of a directory or a file: an inode's.
+type memID int
+
+// memNode is a directory or a file. Neither bytes nor names that another disk
+// may share are ever changed in place, which is what makes Clone cheap.
 type memNode struct {
-	names   map[string]*memNode // what a running process sees; nil for a file
-	flushed map[string]*memNode // what the directory's last flush saw
+	names   map[string]memID // what a running process sees; nil for a file
+	flushed map[string]memID // what the directory's last flush saw
+	shared  bool             // names is another's too: copy it before changing it
 
 	data   []byte // what a running process sees
-	synced []byte // what the file's last flush saw
+	synced []byte // what the file's last flush made durable
+
+	// lost are the parts of data that a failed flush covered.
+	lost []span
 }
 
-func newMemDir() *memNode {
-	return &memNode{names: map[string]*memNode{}, flushed: map[string]*memNode{}}
+// span is a part of a file, from its first byte to behind its last.
+type span struct{ from, to int }
+
+// nameChange is one change of names that reaches the disk whole or not at all.
+type nameChange struct {
+	dir  memID
+	set  string // gets node; empty when nothing is set
+	node memID
+	gone string // goes at the same moment; empty when nothing goes
 }
 
 func (n *memNode) isDir() bool { return n.names != nil }
 
-// NewMemDisk returns the root of an empty disk, whose messages say that it was
-// opened at path.
-func NewMemDisk(path string) *MemDisk { return rootOf(newMemDir(), path) }
-
-func rootOf(root *memNode, path string) *MemDisk {
-	return &MemDisk{disk: &memDisk{root: root, path: path}, node: root, path: path}
+func newMemDir() memNode {
+	return memNode{names: map[string]memID{}, flushed: map[string]memID{}}
 }
 
-// Put gives a file these bytes, all of them flushed, its name too. A file that
-// has the name keeps its open descriptors.
+// NewMemDisk returns the root of an empty disk, whose messages say that it was
+// opened at path.
+func NewMemDisk(path string) *MemDisk {
+	return (&memDisk{path: path, nodes: []memNode{newMemDir()}}).root()
+}
+
+func (d *memDisk) root() *MemDisk { return &MemDisk{disk: d, path: d.path} }
+
+// WithoutSyncFS makes SyncFS unsupported on the disk, on every copy of it, and
+// on what a power cut leaves of it.
+func (d *MemDisk) WithoutSyncFS() *MemDisk {
+	d.disk.noSyncFS = true
+	return d
+}
+
+// add gives a new directory or file a number. The caller holds the lock, as in
+// all methods of memDisk below.
+func (d *memDisk) add(n memNode) memID {
+	d.nodes = append(d.nodes, n)
+	return memID(len(d.nodes) - 1)
+}
+
+// change changes names for a running process, and notes that no flush covers
+// that yet.
+func (d *memDisk) change(c nameChange) {
+	d.nodes[c.dir].apply(c)
+	d.pending = append(d.pending, c)
+}
+
+// apply changes the names of a directory.
+func (n *memNode) apply(c nameChange) {
+	if n.shared {
+		n.names, n.shared = maps.Clone(n.names), false
+	}
+	if c.gone != "" {
+		delete(n.names, c.gone)
+	}
+	if c.set != "" {
+		n.names[c.set] = c.node
+	}
+}
+
+// flushNames makes the names in a directory durable.
+func (d *memDisk) flushNames(dir memID) {
+	n := &d.nodes[dir]
+	n.flushed, n.shared = n.names, true
+	d.pending = slices.DeleteFunc(slices.Clone(d.pending), func(c nameChange) bool { return c.dir == dir })
+}
+
+// Put gives a file these bytes, all of them flushed, and so are all names in
+// the directory. A file that has the name keeps its open descriptors.
 func (d *MemDisk) Put(name string, data []byte) {
 	d.disk.mu.Lock()
 	defer d.disk.mu.Unlock()
-	if d.node.names[name] == nil {
-		d.node.names[name] = &memNode{}
+	id, taken := d.disk.nodes[d.node].names[name]
+	if !taken {
+		id = d.disk.add(memNode{})
+		d.disk.change(nameChange{dir: d.node, set: name, node: id})
 	}
-	d.node.flushed[name] = d.node.names[name]
-	d.node.names[name].data, d.node.names[name].synced = slices.Clone(data), slices.Clone(data)
+	d.disk.flushNames(d.node)
+	data = slices.Clone(data)
+	d.disk.nodes[id] = memNode{data: data, synced: data}
 }
 
 // Bytes returns a copy of what a running process sees in a file; nil when
@@ -75,20 +147,24 @@ func (d *MemDisk) Put(name string, data []byte) {
 func (d *MemDisk) Bytes(name string) []byte {
 	d.disk.mu.Lock()
 	defer d.disk.mu.Unlock()
-	n := d.node.names[name]
-	if n == nil || n.isDir() {
+	id, ok := d.disk.nodes[d.node].names[name]
+	if !ok || d.disk.nodes[id].isDir() {
 		return nil
 	}
-	return append([]byte{}, n.data...)
+	return append([]byte{}, d.disk.nodes[id].data...)
 }
 
-// at calls fn for a name in the directory, gives it what has the name, or nil,
-// and gives its error the operation and the path.
-func (d *MemDisk) at(op, name string, fn func(n *memNode) error) error {
+// at takes an operation on a name in the directory: fn is given what has the
+// name, and its error gets the operation and the path.
+func (d *MemDisk) at(kind, op, name string, fn func(id memID, ok bool) error) error {
 	err := checkNames(name)
 	if err == nil {
+		err = d.disk.hook.take(func() Op { return Op{Kind: kind, Path: d.join(name)} })
+	}
+	if err == nil {
 		d.disk.mu.Lock()
-		err = fn(d.node.names[name])
+		id, ok := d.disk.nodes[d.node].names[name]
+		err = fn(id, ok)
 		d.disk.mu.Unlock()
 	}
 	if err != nil {
@@ -111,61 +187,60 @@ func checkNames(names ...string) error {
 
 // Create implements durable.Dir.
 func (d *MemDisk) Create(name string) (durable.File, error) {
-	return d.open("create", name, memFile{writes: true}, func(n *memNode) (*memNode, error) {
-		if n != nil {
-			return nil, fs.ErrExist
+	f := memFile{dir: d, name: name, writes: true}
+	return f.open("create", "create", func(_ memID, ok bool) (memID, error) {
+		if ok {
+			return 0, fs.ErrExist
 		}
-		return &memNode{}, nil
+		return d.newFile(name), nil
 	})
 }
 
 // Append implements durable.Dir.
 func (d *MemDisk) Append(name string) (durable.File, error) {
-	return d.open("open", name, memFile{reads: true, writes: true}, func(n *memNode) (*memNode, error) {
-		if n == nil {
-			return &memNode{}, nil
+	f := memFile{dir: d, name: name, reads: true, writes: true}
+	return f.open("append", "open", func(id memID, ok bool) (memID, error) {
+		if !ok {
+			return d.newFile(name), nil
 		}
-		return n, nil
+		return id, nil
 	})
 }
 
 // Open implements durable.Dir.
 func (d *MemDisk) Open(name string) (durable.File, error) {
-	return d.open("open", name, memFile{reads: true}, func(n *memNode) (*memNode, error) {
-		if n == nil {
-			return nil, fs.ErrNotExist
+	f := memFile{dir: d, name: name, reads: true}
+	return f.open("open", "open", func(id memID, ok bool) (memID, error) {
+		if !ok {
+			return 0, fs.ErrNotExist
 		}
-		return n, nil
+		return id, nil
 	})
 }
 
-// open opens the file that find makes of what has the name.
-func (d *MemDisk) open(op, name string, f memFile, find func(*memNode) (*memNode, error)) (durable.File, error) {
-	f.dir, f.name = d, name
-	err := d.at(op, name, func(n *memNode) (err error) {
-		if f.node, err = find(n); err != nil {
-			return err
-		}
-		if f.node.isDir() {
-			return syscall.EISDIR
-		}
-		d.node.names[name] = f.node
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &f, nil
+func (d *MemDisk) newFile(name string) memID {
+	id := d.disk.add(memNode{})
+	d.disk.change(nameChange{dir: d.node, set: name, node: id})
+	return id
 }
 
 // Rename implements durable.Dir.
+//
+// Between two directories it is two changes, each of which can reach the disk
+// without the other. ext4, XFS and btrfs log a rename as one transaction and
+// leave exactly one of the names; but durable falls back to link and unlink
+// where a file system cannot rename without overwriting, file systems without
+// a journal write the two directories when they like, and the flush of one
+// directory promises nothing of the other. What survives both names, or none,
+// survives them all. Within one directory a rename is one change: every
+// journal has it so, and without one nobody could replace a file at all.
 func (d *MemDisk) Rename(from string, to durable.Dir, name string) error {
 	target, ok := to.(*MemDisk)
 	if !ok || target.disk != d.disk {
 		return d.linkError(from, to.Path()+"/"+name, errors.ErrUnsupported)
 	}
-	return d.move(from, target, name, func(taken *memNode) error {
-		if taken != nil {
+	return d.move("rename", from, target, name, func(_ memID, taken bool) error {
+		if taken {
 			return fs.ErrExist
 		}
 		return nil
@@ -174,8 +249,8 @@ func (d *MemDisk) Rename(from string, to durable.Dir, name string) error {
 
 // Replace implements durable.Dir.
 func (d *MemDisk) Replace(from, to string) error {
-	return d.move(from, d, to, func(taken *memNode) error {
-		if taken != nil && taken.isDir() {
+	return d.move("replace", from, d, to, func(id memID, taken bool) error {
+		if taken && d.disk.nodes[id].isDir() {
 			return syscall.EISDIR
 		}
 		return nil
@@ -183,20 +258,35 @@ func (d *MemDisk) Replace(from, to string) error {
 }
 
 // move gives a file another name, unless mayTake refuses what has it.
-func (d *MemDisk) move(from string, to *MemDisk, name string, mayTake func(taken *memNode) error) error {
+func (d *MemDisk) move(kind, from string, to *MemDisk, name string, mayTake func(id memID, taken bool) error) error {
 	err := checkNames(from, name)
 	if err == nil {
-		d.disk.mu.Lock()
-		defer d.disk.mu.Unlock()
-		n := d.node.names[from]
-		if n == nil {
-			err = fs.ErrNotExist
-		} else if err = mayTake(to.node.names[name]); err == nil {
-			delete(d.node.names, from)
-			to.node.names[name] = n
-		}
+		err = d.disk.hook.take(func() Op { return Op{Kind: kind, Path: d.join(from), To: to.join(name)} })
+	}
+	if err == nil {
+		err = d.moveNow(from, to, name, mayTake)
 	}
 	return d.linkError(from, to.join(name), err)
+}
+
+func (d *MemDisk) moveNow(from string, to *MemDisk, name string, mayTake func(id memID, taken bool) error) error {
+	d.disk.mu.Lock()
+	defer d.disk.mu.Unlock()
+	node, ok := d.disk.nodes[d.node].names[from]
+	if !ok {
+		return fs.ErrNotExist
+	}
+	id, taken := d.disk.nodes[to.node].names[name]
+	if err := mayTake(id, taken); err != nil {
+		return err
+	}
+	if to.node == d.node {
+		d.disk.change(nameChange{dir: d.node, set: name, node: node, gone: from})
+		return nil
+	}
+	d.disk.change(nameChange{dir: to.node, set: name, node: node})
+	d.disk.change(nameChange{dir: d.node, gone: from})
+	return nil
 }
 
 func (d *MemDisk) linkError(from, to string, err error) error {
@@ -208,22 +298,22 @@ func (d *MemDisk) linkError(from, to string, err error) error {
 
 // Remove implements durable.Dir.
 func (d *MemDisk) Remove(name string) error {
-	return d.at("remove", name, func(n *memNode) error {
+	return d.at("remove", "remove", name, func(id memID, ok bool) error {
 		switch {
-		case n == nil:
+		case !ok:
 			return fs.ErrNotExist
-		case n.isDir():
+		case d.disk.nodes[id].isDir():
 			return syscall.EISDIR
 		}
-		delete(d.node.names, name)
+		d.disk.change(nameChange{dir: d.node, gone: name})
 		return nil
 	})
 }
 
 // SetTime implements durable.Dir.
 func (d *MemDisk) SetTime(name string, _ time.Time) error {
-	return d.at("settime", name, func(n *memNode) error {
-		if n == nil {
+	return d.at("settime", "settime", name, func(_ memID, ok bool) error {
+		if !ok {
 			return fs.ErrNotExist
 		}
 		return nil
@@ -232,11 +322,22 @@ func (d *MemDisk) SetTime(name string, _ time.Time) error {
 
 // Names implements durable.Dir, with the names in order.
 func (d *MemDisk) Names(fn func(name string, isDir bool) error) error {
+	if err := d.disk.hook.take(func() Op { return Op{Kind: "names", Path: d.path} }); err != nil {
+		return &fs.PathError{Op: "readdir", Path: d.path, Err: err}
+	}
+	type entry struct {
+		name  string
+		isDir bool
+	}
 	d.disk.mu.Lock()
-	names := maps.Clone(d.node.names)
+	entries := make([]entry, 0, len(d.disk.nodes[d.node].names))
+	for name, id := range d.disk.nodes[d.node].names {
+		entries = append(entries, entry{name, d.disk.nodes[id].isDir()})
+	}
 	d.disk.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if err := fn(name, names[name].isDir()); err != nil {
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	for _, e := range entries {
+		if err := fn(e.name, e.isDir); err != nil {
 			return err
 		}
 	}
@@ -245,11 +346,11 @@ func (d *MemDisk) Names(fn func(name string, isDir bool) error) error {
 
 // Mkdir implements durable.Dir.
 func (d *MemDisk) Mkdir(name string) error {
-	return d.at("mkdir", name, func(n *memNode) error {
-		if n != nil {
+	return d.at("mkdir", "mkdir", name, func(_ memID, ok bool) error {
+		if ok {
 			return fs.ErrExist
 		}
-		d.node.names[name] = newMemDir()
+		d.disk.change(nameChange{dir: d.node, set: name, node: d.disk.add(newMemDir())})
 		return nil
 	})
 }
@@ -257,14 +358,14 @@ func (d *MemDisk) Mkdir(name string) error {
 // Sub implements durable.Dir.
 func (d *MemDisk) Sub(name string) (durable.Dir, error) {
 	sub := &MemDisk{disk: d.disk, path: d.join(name)}
-	err := d.at("open", name, func(n *memNode) error {
+	err := d.at("sub", "open", name, func(id memID, ok bool) error {
 		switch {
-		case n == nil:
+		case !ok:
 			return fs.ErrNotExist
-		case !n.isDir():
+		case !d.disk.nodes[id].isDir():
 			return syscall.ENOTDIR
 		}
-		sub.node = n
+		sub.node = id
 		return nil
 	})
 	if err != nil {
@@ -273,27 +374,43 @@ func (d *MemDisk) Sub(name string) (durable.Dir, error) {
 	return sub, nil
 }
 
-// Sync implements durable.Dir.
+// Sync implements durable.Dir. One that fails leaves the names as they were: a
+// file system whose journal cannot be written stops, and never says yes later.
 func (d *MemDisk) Sync() error {
-	d.disk.mu.Lock()
-	defer d.disk.mu.Unlock()
-	d.node.flushed = maps.Clone(d.node.names)
-	return nil
-}
-
-// SyncFS implements durable.Dir.
-func (d *MemDisk) SyncFS() error {
-	d.disk.mu.Lock()
-	defer d.disk.mu.Unlock()
-	d.disk.root.syncAll()
-	return nil
-}
-
-func (n *memNode) syncAll() {
-	n.synced, n.flushed = n.data, maps.Clone(n.names)
-	for _, child := range n.names {
-		child.syncAll()
+	if err := d.disk.hook.take(func() Op { return Op{Kind: "sync", Path: d.path} }); err != nil {
+		return &fs.PathError{Op: "sync", Path: d.path, Err: err}
 	}
+	d.disk.mu.Lock()
+	defer d.disk.mu.Unlock()
+	d.disk.flushNames(d.node)
+	return nil
+}
+
+// SyncFS implements durable.Dir. After one that fails the bytes of every file
+// that were to be flushed are lost, as after a failed Sync of the file.
+func (d *MemDisk) SyncFS() error {
+	if d.disk.noSyncFS {
+		return &fs.PathError{Op: "syncfs", Path: d.path, Err: errors.ErrUnsupported}
+	}
+	err := d.disk.hook.take(func() Op { return Op{Kind: "syncfs", Path: d.path} })
+	d.disk.mu.Lock()
+	defer d.disk.mu.Unlock()
+	for i := range d.disk.nodes {
+		n := &d.disk.nodes[i]
+		switch {
+		case err != nil:
+			n.lose(err)
+		case n.isDir():
+			n.flushed, n.shared = n.names, true
+		default:
+			n.flush()
+		}
+	}
+	if err != nil {
+		return &fs.PathError{Op: "syncfs", Path: d.path, Err: err}
+	}
+	d.disk.pending = nil
+	return nil
 }
 
 // Path implements durable.Dir.

@@ -112,14 +112,21 @@ func (s *tailScan) verdict(buf []byte, from int64) tail {
 
 // interrupted reports whether a power cut explains all that is bad in the
 // lines behind the last whole append, which begin at an offset of the file.
+//
+// A line with more behind it has no hash of its own: the next one names it. So
+// where the two disagree either can be the bad one, and both are looked at.
 func interrupted(rest []byte, at int64) bool {
 	var stretch record.Stretch
+	doubted := false // the line in front is not what this one says
 	for len(rest) > 0 {
 		line, behind, whole := bytes.Cut(rest, []byte{'\n'})
 		start := at
 		at += int64(len(rest) - len(behind))
 		rest = behind
-		if !whole || !proved(line, behind) {
+		t, ok := cutTrailer(line)
+		bad := !whole || !ok || doubted && !t.end
+		doubted = whole && ok && !t.end && len(behind) > 0 && !names(behind, line)
+		if bad || doubted {
 			stretch.Add(line, start, at, whole)
 			continue
 		}
@@ -131,18 +138,9 @@ func interrupted(rest []byte, at int64) bool {
 	return !stretch.Damage()
 }
 
-// proved reports whether a line is as it was written, as far as the lines that
-// begin behind it tell: a line with more behind it has no hash of its own, but
-// the next one names it.
-func proved(line, behind []byte) bool {
-	t, ok := cutTrailer(line)
-	if !ok {
-		return false
-	}
-	if t.end || len(behind) == 0 {
-		return true
-	}
-	next, _, _ := bytes.Cut(behind, []byte{'\n'})
-	hash := digestOf(line)
+// names reports whether the first of the lines names the line before it.
+func names(lines, before []byte) bool {
+	next, _, _ := bytes.Cut(lines, []byte{'\n'})
+	hash := digestOf(before)
 	return bytes.Contains(next, append([]byte(prevWord), hash[:]...))
 }

@@ -144,7 +144,7 @@ func (a *aside) run() error {
 	err := a.converse()
 	close(a.writes)
 	if err != nil {
-		a.c.conn.Fail(err) // which also ends a write that waits
+		_ = a.c.in.fail(err) // which also ends a write that waits
 	}
 	<-written
 	return err

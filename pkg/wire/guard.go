@@ -129,6 +129,9 @@ func (g *Guard) release(p []byte) int {
 func (g *Guard) gather() error {
 	for {
 		if err := g.advance(); err != nil {
+			if len(g.out) > 0 {
+				return nil // first what was good; the error comes back
+			}
 			return err
 		}
 		if g.body > 0 || len(g.out) >= releaseAtOnce || len(g.out) > 0 && (g.drop > 0 || !g.in.hasLine()) {
@@ -171,7 +174,7 @@ func (g *Guard) advance() error {
 		err = g.response(line)
 	}
 	if err != nil {
-		return g.conn.fail(err)
+		return g.in.fail(err)
 	}
 	return nil
 }
@@ -316,20 +319,22 @@ func (g *Guard) beginFetch(num uint32, rest []byte) error {
 
 func (g *Guard) fetchSegment(line []byte) error {
 	out, end, err := g.fetch.segment(g.out, line)
-	g.out = out
 	switch {
 	case err != nil:
 		return err
-	case end.done:
-		return g.endFetch()
-	case !end.body:
-		g.drop = end.literal
-		return g.in.admit(end.literal)
-	case end.literal > g.conn.limits.Literal:
+	case end.body && end.literal > g.conn.limits.Literal:
 		return fmt.Errorf("%w: a message of more than %d bytes", ErrTooMuch, g.conn.limits.Literal)
 	}
-	g.body = end.literal
-	return nil
+	g.out = out
+	switch {
+	case end.done:
+		return g.endFetch()
+	case end.body:
+		g.body = end.literal
+		return nil
+	}
+	g.drop = end.literal
+	return g.in.admit(end.literal)
 }
 
 func (g *Guard) endFetch() error {

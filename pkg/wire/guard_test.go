@@ -152,6 +152,37 @@ func TestGuardRefuses(t *testing.T) {
 	}
 }
 
+// go-imap reads on after an error. What stood before the broken response
+// reaches it, and nothing of what stands behind: the text of a message that is
+// too large would pass for answers.
+func TestGuardForgetsWhatIsBehindAnError(t *testing.T) {
+	t.Parallel()
+	const behind = "* 2 FETCH (UID 2 BODY[] {3}\r\nbad)\r\nT2 OK done\r\n"
+	for name, broken := range map[string]string{
+		"a message over the limit": "* 1 FETCH (UID 1 BODY[] {100001}\r\n",
+		"a literal over the limit": "* X {65537}\r\n",
+		"a NUL":                    "* X \x00\r\n",
+		"a foreign tag":            "T9 OK\r\n",
+		"an empty line":            "\r\n",
+		"a long line":              "* X " + strings.Repeat("a", 2000) + "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const before = "T1 OK done\r\n"
+			g := guardOver(strings.NewReader(before+broken+behind), Limits{Line: 1000, Literal: 100_000})
+			var got bytes.Buffer
+			for range 5 {
+				if _, err := io.Copy(&got, g); err == nil {
+					t.Error("a read gave no error")
+				}
+			}
+			if got.String() != before {
+				t.Errorf("go-imap read %q, want %q", got.String(), before)
+			}
+		})
+	}
+}
+
 func TestGuardListingMayBeLong(t *testing.T) {
 	t.Parallel()
 	in := "* SEARCH " + strings.Repeat("1 ", 2000) + "\r\n* ESEARCH (TAG \"x\") " + strings.Repeat("1,", 2000) + "\r\n* 1 EXISTS\r\n"

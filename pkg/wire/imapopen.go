@@ -201,7 +201,7 @@ func (c *IMAP) ask(command string, see func(Response)) (Status, error) {
 	}
 	r, err := c.await(tag, see)
 	if err == nil && r.Tag == "+" {
-		err = c.conn.fail(fmt.Errorf("%w: a continuation that nobody asked for", ErrProtocol))
+		err = c.in.fail(fmt.Errorf("%w: a continuation that nobody asked for", ErrProtocol))
 	}
 	return r.Status, err
 }
@@ -232,12 +232,12 @@ func (c *IMAP) await(tag string, see func(Response)) (Response, error) {
 		case r.Tag == tag || r.Tag == "+":
 			return r, nil
 		case r.Tag != "*":
-			return Response{}, c.conn.fail(errForeignTag)
+			return Response{}, c.in.fail(errForeignTag)
 		case see != nil:
 			see(r)
 		}
 	}
-	return Response{}, c.conn.fail(fmt.Errorf("%w: %d responses that nobody asked for", ErrTooMuch, maxUnasked))
+	return Response{}, c.in.fail(fmt.Errorf("%w: %d responses that nobody asked for", ErrTooMuch, maxUnasked))
 }
 
 // errForeignTag refuses an answer that came before its command, as somebody

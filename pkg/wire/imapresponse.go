@@ -130,7 +130,7 @@ func (s *imapStream) response() (Response, error) {
 		r.Nodes, err = s.nodes(rest)
 	}
 	if err != nil {
-		return Response{}, s.conn.fail(err)
+		return Response{}, s.fail(err)
 	}
 	return r, nil
 }

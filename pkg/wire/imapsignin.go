@@ -138,7 +138,7 @@ func (c *IMAP) asked(tag string) (Response, bool, error) {
 		return Response{}, false, err
 	}
 	if r.OK() {
-		return Response{}, false, c.conn.fail(fmt.Errorf("%w: signed in before it was told who we are", ErrProtocol))
+		return Response{}, false, c.in.fail(fmt.Errorf("%w: signed in before it was told who we are", ErrProtocol))
 	}
 	return r, r.Tag == "+", nil
 }
@@ -150,7 +150,7 @@ func (c *IMAP) outcome(tag string) (Response, error) {
 		return Response{}, err
 	}
 	if r.Tag == "+" {
-		return Response{}, c.conn.fail(fmt.Errorf("%w: the server asks for more than a password", ErrProtocol))
+		return Response{}, c.in.fail(fmt.Errorf("%w: the server asks for more than a password", ErrProtocol))
 	}
 	return r, nil
 }

@@ -55,8 +55,17 @@ func (s *imapStream) spend(n int64) error {
 	return nil
 }
 
+// fail ends the connection. What was read and not used is forgotten: behind a
+// line that was not understood nothing is what it seems to be, and go-imap
+// reads on after an error. The text of a mail that is too large would pass for
+// the server's answers.
+func (s *imapStream) fail(err error) error {
+	s.r, s.w = 0, 0
+	return s.conn.fail(err)
+}
+
 func (s *imapStream) tooMuch() error {
-	return s.conn.fail(fmt.Errorf("%w: one response of more than %d bytes", ErrTooMuch, s.conn.limits.Line))
+	return s.fail(fmt.Errorf("%w: one response of more than %d bytes", ErrTooMuch, s.conn.limits.Line))
 }
 
 // line reads one line and returns it without its CRLF; a lone LF ends a line
@@ -181,7 +190,7 @@ func (s *imapStream) small(size int64) (string, error) {
 // line, or a line of many literals would have no bound.
 func (s *imapStream) admit(size int64) error {
 	if size > smallLiteral {
-		return s.conn.fail(fmt.Errorf("%w: a literal of %d bytes that is no message", ErrTooMuch, size))
+		return s.fail(fmt.Errorf("%w: a literal of %d bytes that is no message", ErrTooMuch, size))
 	}
 	return s.spend(size)
 }

@@ -237,9 +237,6 @@ func (a *aside) answered(r Response) error {
 		if a.tags[i] != r.Tag {
 			continue
 		}
-		if r.Condition == "BYE" || r.Condition == "PREAUTH" {
-			return fmt.Errorf("%w: an answer is neither OK nor NO nor BAD", ErrProtocol)
-		}
 		a.statuses[i] = r.Status
 		a.unasked = 0
 		a.c.conn.Await()

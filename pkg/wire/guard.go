@@ -224,8 +224,8 @@ func (g *Guard) response(line []byte) error {
 
 // tagged passes on the answer to a command of go-imap's.
 func (g *Guard) tagged(r Response, rest []byte) error {
-	if r.Type != "OK" && r.Type != "NO" && r.Type != "BAD" {
-		return fmt.Errorf("%w: an answer is neither OK nor NO nor BAD", ErrProtocol)
+	if !isAnswer(r.Type) {
+		return errNoAnswer
 	}
 	g.mu.Lock()
 	ours := g.tags.answered(r.Tag)

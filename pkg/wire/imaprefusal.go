@@ -19,7 +19,7 @@ var (
 // refusal is a server's NO, BAD or BYE as an error.
 type refusal struct{ status Status }
 
-func (r *refusal) Error() string { return fmt.Sprintf("the server said %q", r.status.String()) }
+func (r *refusal) Error() string { return `the server said "` + r.status.String() + `"` }
 
 // classify makes the refusal of a step an error of the given class, unless it
 // is one that will pass by itself.

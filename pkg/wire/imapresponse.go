@@ -102,6 +102,12 @@ func isStatus(typ string) bool {
 	return false
 }
 
+// errNoAnswer refuses a line with a command's tag that does not answer it.
+var errNoAnswer = fmt.Errorf("%w: an answer is neither OK nor NO nor BAD", ErrProtocol)
+
+// isAnswer reports whether typ, in upper case, answers a command.
+func isAnswer(typ string) bool { return typ == "OK" || typ == "NO" || typ == "BAD" }
+
 // response reads one response, with all its literals. The caller says when
 // one is due.
 func (s *imapStream) response() (Response, error) {
@@ -115,10 +121,10 @@ func (s *imapStream) response() (Response, error) {
 	case err != nil:
 	case r.Tag == "+":
 		r.Text = s.said.clean(rest)
+	case r.Tag != "*" && !isAnswer(r.Type):
+		err = errNoAnswer
 	case isStatus(r.Type):
 		r.Status, err = s.status(r.Type, rest)
-	case r.Tag != "*":
-		err = fmt.Errorf("%w: an answer is neither OK nor NO nor BAD", ErrProtocol)
 	case r.Type == "SEARCH" || r.Type == "ESEARCH":
 		r.Raw, err = rawListing(rest)
 	case (r.Type == "LIST" || r.Type == "STATUS") && isOneLine(rest):

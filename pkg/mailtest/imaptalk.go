@@ -95,3 +95,13 @@ func (c *IMAPTalk) StartTLS() {
 	}
 	c.use(conn)
 }
+
+// Quietly does what fn does and forgets what it writes: that is how a command
+// has its effect on the server without its answer. Nothing may be waiting to be
+// sent.
+func (c *IMAPTalk) Quietly(fn func()) {
+	w := c.w
+	c.w = bufio.NewWriter(io.Discard)
+	fn()
+	c.w = w
+}

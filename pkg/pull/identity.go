@@ -16,7 +16,7 @@ import (
 var errNoValidity = errors.New("the server gives it no UIDVALIDITY, so its messages cannot be told apart for ever")
 
 // identify notices when a mailbox's refs no longer mean what they did: its
-// UIDVALIDITY changed (RFC 9051 section 2.3.1.1), or a POP3 server made all
+// UIDVALIDITY changed (RFC 9051 section 2.3.1.1), or a POP3 server made
 // unique-ids anew, as they do when a maildrop moves. The archive then keeps
 // what it has, and each message that the server sends again under a new ref is
 // matched by its hash: never a second copy, never a stop.
@@ -35,14 +35,29 @@ func (l *lane) identify(listing mail.Refs) error {
 	case known.Validity != listing.Validity:
 		l.Log.Warn("uidvalidity changed, matching what the archive has by content",
 			"mailbox", string(listing.Mailbox), "before", known.Validity, "now", listing.Validity)
-	case len(listing.UIDLs) > 0 && !known.Matching && l.Checkpoint.New(listing).Len() == len(listing.UIDLs) &&
-		len(l.listedHeld(listing)) == 0: // one in quarantine is known too
-		l.Log.Warn("no unique-id is known any more, matching what the archive has by content",
-			"mailbox", string(listing.Mailbox), "messages", len(listing.UIDLs))
-	default:
+	case len(listing.UIDLs) == 0 || known.Matching || !l.replaced(listing, known.Listed):
 		return nil
 	}
 	return l.Checkpoint.Reset(listing.Mailbox, listing.Validity)
+}
+
+// replaced reports whether unique-ids that the server listed at the last
+// complete pass are gone and others are new. Nearly always some messages were
+// removed and others came; that the same messages got other unique-ids looks no
+// different, and is seen by their content.
+func (l *lane) replaced(listing mail.Refs, listedBefore int) bool {
+	fresh := l.Checkpoint.New(listing).Len() - len(l.listedHeld(listing)) // one in quarantine is known too
+	switch known := listing.Len() - fresh; {
+	case fresh == 0 || known > 0 && known >= listedBefore:
+		return false
+	case known == 0:
+		l.Log.Warn("no unique-id is known any more, matching what the archive has by content",
+			"mailbox", string(listing.Mailbox), "messages", fresh)
+	default:
+		l.Log.Debug("unique-ids are gone and others are new, matching the new ones by content",
+			"mailbox", string(listing.Mailbox), "messages", fresh)
+	}
+	return true
 }
 
 // former are the keys of archived messages by the hash of their bytes. Equal

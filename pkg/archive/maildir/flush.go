@@ -84,7 +84,7 @@ func (b *batch) flushData(items map[mail.Key]mail.Item) error {
 	if b.store.flushesFiles() {
 		return nil
 	}
-	if err := b.store.opts.Dir.SyncFS(); err != nil {
+	if err := b.store.syncFS(); err != nil {
 		return b.store.diskError("deliver", "", err)
 	}
 	return nil
@@ -171,7 +171,7 @@ func (s *Store) flushNames(touched map[*folder][]durable.Dir) error {
 // are many.
 func (s *Store) flushDirs(dirs []durable.Dir) error {
 	if len(dirs) > maxDirFlushes {
-		if err := s.opts.Dir.SyncFS(); !errors.Is(err, errors.ErrUnsupported) {
+		if err := s.syncFS(); !errors.Is(err, errors.ErrUnsupported) {
 			return err
 		}
 	}
@@ -181,4 +181,21 @@ func (s *Store) flushDirs(dirs []durable.Dir) error {
 		}
 	}
 	return nil
+}
+
+// syncFS flushes the file system, one call at a time. After one that failed
+// none says yes: the kernel tells of lost bytes once, to whichever call comes
+// first, and that may be a lane's which looks for keys while the ladder is
+// about to flush the batch whose bytes they were.
+func (s *Store) syncFS() error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	if s.flushFailed != nil {
+		return s.flushFailed
+	}
+	err := s.opts.Dir.SyncFS()
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		s.flushFailed = err
+	}
+	return err
 }

@@ -34,6 +34,9 @@ type Store struct {
 	queue   *budget
 	small   int // smallBody; tests use less
 
+	flushing    sync.Mutex // held during a flush of the file system
+	flushFailed error      // the first one's that failed; guarded by flushing
+
 	// number makes the names in tmp/ differ.
 	number atomic.Int64
 
@@ -165,7 +168,7 @@ func (s *Store) begin() error {
 	if s.begun {
 		return nil
 	}
-	err := s.opts.Dir.SyncFS()
+	err := s.syncFS()
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.perFile = true
 		s.opts.Log.Debug("flushing file by file", "path", s.opts.Dir.Path())

@@ -89,10 +89,11 @@ func (p *pass) manifestKeys() mail.KeySet {
 }
 
 // comparePresent reads the archive's files of those deliveries whose keys are
-// in place already and returns the keys whose bytes are not those of the wire.
-// A file that a mail reader removed meanwhile counts as the same: it was
-// delivered, and what a reader deletes is not fetched again.
-func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail.Key]bool, err error) {
+// in place already and returns why the others are not known to be the same:
+// errDiffers, or that the file cannot be read. A file that a mail reader removed
+// meanwhile counts as the same: it was delivered, and what a reader deletes is
+// not fetched again.
+func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail.Key]error, err error) {
 	wanted := make(map[*visit]map[mail.Key]mail.Form)
 	for _, s := range l.settled {
 		if !s.visit.present.Contains(s.key) {
@@ -103,15 +104,13 @@ func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail
 		}
 		wanted[s.visit][s.key] = sealed[s.key].Form
 	}
-	differ = make(map[mail.Key]bool)
+	differ = make(map[mail.Key]error)
 	for v, keys := range wanted {
 		err := v.archive.Read(keys, func(key mail.Key, body io.Reader) error {
-			// A file that cannot be read is one that is not known to be the
-			// same. It stops nothing but its message.
-			h := sha256.New()
-			n, err := io.Copy(h, body)
-			d := sealed[key]
-			differ[key] = err != nil || n != d.Size || [sha256.Size]byte(h.Sum(nil)) != d.SHA256
+			// It stops nothing but its message.
+			if err := compare(body, sealed[key]); err != nil {
+				differ[key] = err
+			}
 			return nil
 		})
 		if err != nil {
@@ -121,16 +120,31 @@ func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail
 	return differ, nil
 }
 
-// errDiffers says that a file is not what the server sends under its ref.
-var errDiffers = errors.New("the archive's file cannot be read or differs from what the server sends; neither was changed")
+// compare reads a file of the archive and says how it differs from a delivery.
+func compare(file io.Reader, d mail.Delivery) error {
+	h := sha256.New()
+	n, err := io.Copy(h, file)
+	if err == nil && (n != d.Size || [sha256.Size]byte(h.Sum(nil)) != d.SHA256) {
+		err = errDiffers
+	}
+	return err
+}
 
-// differ notes a message whose file is not what the server sends. It is not
-// asked for again in this pass.
-func (p *pass) differ(v *visit, d mail.Delivery) {
+// errDiffers says that a file is not what the server sends under its ref.
+var errDiffers = errors.New("the archive's file differs from what the server sends; neither was changed")
+
+// differ notes a message whose file is not known to be what the server sends.
+// It is not asked for again in this pass. A file that differs will do so for
+// ever; one that could not be read is this machine's fault, and the next pass
+// looks again.
+func (p *pass) differ(v *visit, d mail.Delivery, why error) {
 	err := &mail.Error{
 		Op: "pull", Mailbox: d.Item.Ref.Mailbox, UID: d.Item.Ref.UID, UIDL: d.Item.Ref.UIDL,
-		Scope: mail.ScopeMessage, Retry: mail.RetryNever, Class: mail.ClassDisk, Err: errDiffers,
-		Hint: "look at the file whose name holds " + d.Key.String() + "; to have the message fetched again, move the file out of the archive and run: mailpull quarantine retry " + p.Account + " " + d.Key.String(),
+		Scope: mail.ScopeMessage, Class: mail.ClassDisk, Err: why,
+	}
+	if errors.Is(why, errDiffers) {
+		err.Retry = mail.RetryNever
+		err.Hint = "look at the file whose name holds " + d.Key.String() + "; to have the message fetched again, move the file out of the archive and run: mailpull quarantine retry " + p.Account + " " + d.Key.String()
 	}
 	p.setAside(d.Item.Ref, failure{times: maxTries, first: err})
 	if v.differs == nil {

@@ -118,8 +118,8 @@ func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]ma
 		}
 		d.Item, d.Key = s.item, s.key
 		if s.visit.present.Contains(s.key) {
-			if differ[s.key] {
-				p.differ(s.visit, d)
+			if why := differ[s.key]; why != nil {
+				p.differ(s.visit, d, why)
 				continue
 			}
 		} else if key, ok := s.visit.former.take(d); ok {

@@ -105,9 +105,9 @@ func (b *Box) Read(wanted map[mail.Key]mail.Form, fn func(key mail.Key, body io.
 				missed = true
 				continue
 			case err != nil:
-				err = fn(p.key, unreadable{err})
+				err = fn(p.key, b.told(unreadable{err}))
 			default:
-				err = readOne(file, form, p.key, fn)
+				err = b.readOne(file, form, p.key, fn)
 			}
 			delete(left, p.key)
 			if err != nil {
@@ -127,10 +127,27 @@ type unreadable struct{ err error }
 func (u unreadable) Read([]byte) (int, error) { return 0, u.err }
 
 // readOne hands one file to fn, as the bytes of the wire.
-func readOne(file durable.File, form mail.Form, key mail.Key, fn func(mail.Key, io.Reader) error) error {
+func (b *Box) readOne(file durable.File, form mail.Form, key mail.Key, fn func(mail.Key, io.Reader) error) error {
 	defer file.Close() // it is only read
 	if form == mail.FormLF {
-		return fn(key, &wireReader{file: file})
+		return fn(key, b.told(&wireReader{file: file}))
 	}
-	return fn(key, file)
+	return fn(key, b.told(file))
+}
+
+// told gives what fails in reading a file the mailbox and a hint.
+func (b *Box) told(file io.Reader) io.Reader { return toldReader{file, b} }
+
+type toldReader struct {
+	io.Reader
+	box *Box
+}
+
+// Read implements io.Reader.
+func (r toldReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = r.box.folder.store.boxError("read", r.box.name, err)
+	}
+	return n, err
 }

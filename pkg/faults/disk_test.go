@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/durable"
@@ -60,6 +61,7 @@ func (a *diskAccount) add(name mail.MailboxName, from, to int) {
 		}
 		uid := box.UIDNext
 		box.Add(body)
+		box.Messages[len(box.Messages)-1].Item.Date = time.Unix(1_700_000_000+int64(i), 0)
 		if i%3 == 1 {
 			box.Messages[len(box.Messages)-1].Item.Flags = []string{`\Seen`, `\Flagged`}
 		}

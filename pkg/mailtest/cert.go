@@ -11,6 +11,8 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -46,11 +48,19 @@ func expiredFrom() time.Time { return time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC
 // NewCA returns a new authority.
 func NewCA(t testing.TB) *CA {
 	t.Helper()
-	template := certTemplate(t, "mailtest authority")
-	template.IsCA = true
-	template.KeyUsage |= x509.KeyUsageCertSign
-	cert, key := sign(t, template, template, nil)
+	template, key := authority(t, "mailtest authority"), newKey(t)
+	cert := sign(t, template, template, key, key)
 	return &CA{PEM: cert.CertPEM, cert: cert.TLS.Leaf, key: key}
+}
+
+// authority is what the certificate of an authority says.
+func authority(t testing.TB, name string) *x509.Certificate {
+	t.Helper()
+	template := certTemplate(t, name)
+	template.IsCA = true
+	template.ExtKeyUsage = nil
+	template.KeyUsage |= x509.KeyUsageCertSign
+	return template
 }
 
 // Pool returns a pool that trusts this authority and nobody else.
@@ -60,41 +70,75 @@ func (ca *CA) Pool() *x509.CertPool {
 	return pool
 }
 
+// File writes the authority's certificate to a file and returns its path.
+func (ca *CA) File(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, ca.PEM, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Issue returns a certificate like that of Good, but for what change does to
+// it. A nil key has one made.
+func (ca *CA) Issue(t testing.TB, key crypto.Signer, change func(*x509.Certificate)) Certificate {
+	t.Helper()
+	template := local(certTemplate(t, "localhost"))
+	if change != nil {
+		change(template)
+	}
+	if key == nil {
+		key = newKey(t)
+	}
+	return sign(t, template, ca.cert, key, ca.key)
+}
+
+// Below returns an authority that this one stands for, if change leaves it
+// one.
+func (ca *CA) Below(t testing.TB, change func(*x509.Certificate)) *CA {
+	t.Helper()
+	template := authority(t, "mailtest authority below")
+	if change != nil {
+		change(template)
+	}
+	cert := sign(t, template, ca.cert, newKey(t), ca.key)
+	return &CA{PEM: cert.CertPEM, cert: cert.TLS.Leaf, key: cert.TLS.PrivateKey.(crypto.Signer)}
+}
+
+// With returns the certificate with an authority's own behind it, as servers
+// send it that know the way to their root.
+func (c Certificate) With(ca *CA) Certificate {
+	c.TLS.Certificate = append(c.TLS.Certificate[:1:1], ca.cert.Raw)
+	return c
+}
+
 // Good returns a certificate for 127.0.0.1, ::1 and localhost.
 func (ca *CA) Good(t testing.TB) Certificate {
 	t.Helper()
-	return ca.issue(t, local(certTemplate(t, "localhost")))
+	return ca.Issue(t, nil, nil)
 }
 
 // Expired returns a certificate for the same names that was good until 1999.
 func (ca *CA) Expired(t testing.TB) Certificate {
 	t.Helper()
-	template := local(certTemplate(t, "localhost"))
-	template.NotBefore, template.NotAfter = expiredFrom(), goodFrom()
-	return ca.issue(t, template)
+	return ca.Issue(t, nil, func(c *x509.Certificate) { c.NotBefore, c.NotAfter = expiredFrom(), goodFrom() })
 }
 
 // WrongHost returns a certificate for another host.
 func (ca *CA) WrongHost(t testing.TB) Certificate {
 	t.Helper()
-	template := certTemplate(t, "other.example.com")
-	template.DNSNames = []string{"other.example.com"}
-	return ca.issue(t, template)
+	return ca.Issue(t, nil, func(c *x509.Certificate) {
+		c.Subject.CommonName, c.DNSNames, c.IPAddresses = "other.example.com", []string{"other.example.com"}, nil
+	})
 }
 
 // SelfSigned returns a certificate for the names of Good that no authority
 // stands for.
 func SelfSigned(t testing.TB) Certificate {
 	t.Helper()
-	template := local(certTemplate(t, "localhost"))
-	cert, _ := sign(t, template, template, nil)
-	return cert
-}
-
-func (ca *CA) issue(t testing.TB, template *x509.Certificate) Certificate {
-	t.Helper()
-	cert, _ := sign(t, template, ca.cert, ca.key)
-	return cert
+	template, key := local(certTemplate(t, "localhost")), newKey(t)
+	return sign(t, template, template, key, key)
 }
 
 func certTemplate(t testing.TB, name string) *x509.Certificate {
@@ -120,17 +164,18 @@ func local(template *x509.Certificate) *x509.Certificate {
 	return template
 }
 
-// sign makes a key and has parentKey sign its certificate; without a
-// parentKey it signs itself.
-func sign(t testing.TB, template, parent *x509.Certificate, parentKey crypto.Signer) (Certificate, crypto.Signer) {
+func newKey(t testing.TB) crypto.Signer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if parentKey == nil {
-		parentKey = key
-	}
+	return key
+}
+
+// sign has parentKey sign the certificate of key.
+func sign(t testing.TB, template, parent *x509.Certificate, key, parentKey crypto.Signer) Certificate {
+	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), parentKey)
 	if err != nil {
 		t.Fatal(err)
@@ -147,5 +192,5 @@ func sign(t testing.TB, template, parent *x509.Certificate, parentKey crypto.Sig
 		TLS:     tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf},
 		CertPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		KeyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
-	}, key
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapclient"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 )
 
 // opened opens a connection to a server that plays after sign-in, without a
@@ -105,9 +106,9 @@ func TestAsideBesideLibrary(t *testing.T) {
 
 func TestAsideOverTLS(t *testing.T) {
 	t.Parallel()
-	ours := newAuthority(t)
+	ours := mailtest.NewCA(t)
 	o, _ := serve(t, func(s *script) {
-		if !s.tls(ours.config(nil)) {
+		if !s.tls(config(t, ours, nil)) {
 			return
 		}
 		signedIn(s, "IMAP4rev1")
@@ -117,7 +118,7 @@ func TestAsideOverTLS(t *testing.T) {
 		playAside(s)
 		s.stall()
 	})
-	o.Security, o.CAFile = TLS, ours.file
+	o.Security, o.CAFile = TLS, ours.File(t)
 	c, err := OpenIMAP(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

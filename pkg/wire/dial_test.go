@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 )
 
 func mustAddrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -25,31 +26,32 @@ func mustAddrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 // with implicit TLS and once with STARTTLS.
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	ours, theirs := newAuthority(t), newAuthority(t)
+	ours, theirs := mailtest.NewCA(t), mailtest.NewCA(t)
+	oursFile := ours.File(t)
 	cases := []struct {
 		name   string
 		host   string
 		config *tls.Config
 		hint   string // empty: it succeeds
 	}{
-		{"good", testHost, ours.config(nil), ""},
-		{"wildcard", testHost, ours.config(func(c *x509.Certificate) { c.DNSNames = []string{"*.example.com"} }), ""},
-		{"IP address", "192.0.2.7", ours.config(func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.ParseIP("192.0.2.7")} }), ""},
-		{"IPv6 address", "2001:db8::7", ours.config(func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.ParseIP("2001:db8::7")} }), ""},
-		{"expired", testHost, ours.config(func(c *x509.Certificate) {
+		{"good", testHost, config(t, ours, nil), ""},
+		{"wildcard", testHost, config(t, ours, func(c *x509.Certificate) { c.DNSNames = []string{"*.example.com"} }), ""},
+		{"IP address", "192.0.2.7", config(t, ours, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.ParseIP("192.0.2.7")} }), ""},
+		{"IPv6 address", "2001:db8::7", config(t, ours, func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.ParseIP("2001:db8::7")} }), ""},
+		{"expired", testHost, config(t, ours, func(c *x509.Certificate) {
 			c.NotBefore = time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC)
 			c.NotAfter = time.Date(2021, 1, 2, 0, 0, 0, 0, time.UTC)
 		}), "valid from 2020-01-02 to 2021-01-02"},
-		{"not yet valid", testHost, ours.config(func(c *x509.Certificate) {
+		{"not yet valid", testHost, config(t, ours, func(c *x509.Certificate) {
 			c.NotBefore = time.Now().Add(24 * time.Hour)
 			c.NotAfter = time.Now().Add(48 * time.Hour)
 		}), "this machine's clock"},
-		{"other host", "other.example.com", ours.config(nil), "but for imap.example.com"},
-		{"other IP address", "192.0.2.8", ours.config(nil), "but for"},
-		{"common name only", testHost, ours.config(func(c *x509.Certificate) { c.DNSNames = nil }), "no name at all"},
-		{"unknown authority", testHost, theirs.config(nil), "Example Test CA"},
+		{"other host", "other.example.com", config(t, ours, nil), "but for imap.example.com"},
+		{"other IP address", "192.0.2.8", config(t, ours, nil), "but for"},
+		{"common name only", testHost, config(t, ours, func(c *x509.Certificate) { c.DNSNames = nil }), "no name at all"},
+		{"unknown authority", testHost, config(t, theirs, nil), "mailtest authority"},
 		{"TLS 1.1", testHost, func() *tls.Config {
-			c := ours.config(nil)
+			c := config(t, ours, nil)
 			c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 			return c
 		}(), "TLS version"},
@@ -59,7 +61,7 @@ func TestTLS(t *testing.T) {
 			t.Run(tc.name+" "+string(security), func(t *testing.T) {
 				t.Parallel()
 				o, s := serve(t, func(s *script) { playTLS(s, tc.config, security) })
-				o.Security, o.Host, o.CAFile = security, tc.host, ours.file
+				o.Security, o.Host, o.CAFile = security, tc.host, oursFile
 				var log bytes.Buffer
 				o.Log = slog.New(slog.NewTextHandler(&log, nil))
 				c, err := OpenIMAP(t.Context(), o)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 	"mailpull/pkg/secret"
 	"mailpull/pkg/signin"
 )
@@ -220,7 +221,8 @@ func TestPOP3CredentialsThatCannotBeSent(t *testing.T) {
 // TestSTLS runs good and bad STLS, and TLS from the start.
 func TestSTLS(t *testing.T) {
 	t.Parallel()
-	ours, theirs := newAuthority(t), newAuthority(t)
+	ours, theirs := mailtest.NewCA(t), mailtest.NewCA(t)
+	oursFile := ours.File(t)
 	plain := append(pop3Capa("STLS", "PIPELINING"), "C: STLS", "+OK go on")
 	packet := func(text string) func(*script) { return func(s *script) { s.raw(text) } }
 	helloAnswered := func(s *script) {
@@ -236,12 +238,12 @@ func TestSTLS(t *testing.T) {
 		config   *tls.Config
 		class    mail.Class // empty: it succeeds
 	}{
-		{"STLS", StartTLS, plain, nil, ours.config(nil), ""},
-		{"TLS", TLS, nil, nil, ours.config(nil), ""},
-		{"unknown authority", StartTLS, plain, nil, theirs.config(nil), mail.ClassTLS},
-		{"unknown authority, TLS", TLS, nil, nil, theirs.config(nil), mail.ClassTLS},
-		{"other host", StartTLS, plain, nil, ours.config(func(c *x509.Certificate) { c.DNSNames = []string{"x.example.com"} }), mail.ClassTLS},
-		{"expired", StartTLS, plain, nil, ours.config(func(c *x509.Certificate) { c.NotAfter = time.Unix(0, 0) }), mail.ClassTLS},
+		{"STLS", StartTLS, plain, nil, config(t, ours, nil), ""},
+		{"TLS", TLS, nil, nil, config(t, ours, nil), ""},
+		{"unknown authority", StartTLS, plain, nil, config(t, theirs, nil), mail.ClassTLS},
+		{"unknown authority, TLS", TLS, nil, nil, config(t, theirs, nil), mail.ClassTLS},
+		{"other host", StartTLS, plain, nil, config(t, ours, func(c *x509.Certificate) { c.DNSNames = []string{"x.example.com"} }), mail.ClassTLS},
+		{"expired", StartTLS, plain, nil, config(t, ours, func(c *x509.Certificate) { c.NotAfter = time.Unix(0, 0) }), mail.ClassTLS},
 		{"stripped", StartTLS, pop3Capa("SASL PLAIN", "USER"), nil, nil, mail.ClassTLS},
 		{"no CAPA", StartTLS, []string{"+OK", "C: CAPA", "-ERR"}, nil, nil, mail.ClassTLS},
 		{"-ERR", StartTLS, append(pop3Capa("STLS", "SASL PLAIN"), "C: STLS", "-ERR no"), nil, nil, mail.ClassTLS},
@@ -267,7 +269,7 @@ func TestSTLS(t *testing.T) {
 				}
 				s.stall()
 			})
-			o.Security, o.CAFile = test.security, ours.file
+			o.Security, o.CAFile = test.security, oursFile
 			conn, err := OpenPOP3(t.Context(), o)
 			if test.class == "" {
 				if err != nil {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 
 	"mailpull/pkg/signin"
@@ -51,6 +53,7 @@ var (
 	errPlaintext = errors.New("the connection is not encrypted and leaves this machine")
 	errSecurity  = errors.New("no such security")
 	errNoCerts   = errors.New("no certificate in the file")
+	errWeakKey   = fmt.Errorf("the server's certificate, or an authority behind it, has an RSA key of less than %d bits", minRSA)
 )
 
 // protocol is what differs between IMAP and POP3 when connecting. Its text is
@@ -156,7 +159,7 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 	default:
 		return nil, fmt.Errorf("%w: %q", errSecurity, string(o.Security))
 	}
-	config := &tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{ServerName: o.Host, MinVersion: tls.VersionTLS12, VerifyConnection: needStrongKeys}
 	if o.CAFile == "" {
 		return config, nil
 	}
@@ -170,6 +173,32 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 	}
 	return config, nil
 }
+
+// minRSA is the least size of an RSA key that is believed. Whoever can compute
+// can pass for the owner of a shorter one.
+const minRSA = 2048
+
+// needStrongKeys refuses a verified server when each way from its certificate
+// to an authority has a key that is too short.
+func needStrongKeys(state tls.ConnectionState) error {
+	for _, chain := range state.VerifiedChains {
+		if !slices.ContainsFunc(chain, isWeak) {
+			return nil
+		}
+	}
+	return errWeakKey
+}
+
+func isWeak(cert *x509.Certificate) bool {
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() < minRSA
+}
+
+// handshakeError marks an error of a handshake. crypto/tls has no type for most
+// of them.
+type handshakeError struct{ error }
+
+func (e *handshakeError) Unwrap() error { return e.error }
 
 // caError marks an error in loading the CA file.
 type caError struct{ error }
@@ -197,7 +226,7 @@ func (o Options) plaintextAllowed(remote net.Addr) bool {
 func (c *Conn) upgrade(ctx context.Context, config *tls.Config) error {
 	conn := tls.Client(c.Conn, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return c.fail(causeOf(ctx, err))
+		return c.fail(&handshakeError{causeOf(ctx, err)})
 	}
 	c.mu.Lock()
 	c.Conn = conn

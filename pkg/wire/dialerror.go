@@ -29,8 +29,8 @@ func (o Options) failure(p protocol, step string, err error) error {
 		err = fmt.Errorf("the server closed the connection: %w", err)
 	}
 	v := o.judge(err)
-	if v.class == mail.ClassProtocol && v.hint == "" && (step == "connect" || step == "greeting") {
-		v.hint = fmt.Sprintf("what listens on %s does not speak %s as it should; check host, port and security", o.address(), strings.ToUpper(string(p)))
+	if v.hint == "" && isBeginning(step) {
+		v.hint = o.beginningHint(p, v.class, err)
 	}
 	return &mail.Error{
 		Op:    string(p) + " " + step,
@@ -40,6 +40,27 @@ func (o Options) failure(p protocol, step string, err error) error {
 		Hint:  v.hint,
 		Err:   &safeError{err},
 	}
+}
+
+// isBeginning reports whether a step comes before the first sign of a server
+// that speaks the protocol over the right kind of connection.
+func isBeginning(step string) bool {
+	switch step {
+	case "connect", "greeting", "stls", "tls":
+		return true
+	}
+	return false
+}
+
+// beginningHint is for errors at the beginning that have no hint of their own.
+func (o Options) beginningHint(p protocol, class mail.Class, err error) string {
+	switch {
+	case class == mail.ClassProtocol:
+		return fmt.Sprintf("what listens on %s does not speak %s as it should; check host, port and security", o.address(), strings.ToUpper(string(p)))
+	case isHangup(err):
+		return fmt.Sprintf("%s hung up before it was signed in to; check host, port and security, or whether the server turns this machine away", o.address())
+	}
+	return ""
 }
 
 // safeError shows an error that can hold text of a server's, such as the
@@ -59,7 +80,7 @@ type verdict struct {
 // judge says what kind of error it is and what a person can do about it.
 func (o Options) judge(err error) verdict {
 	for _, judge := range []func(error) (verdict, bool){
-		o.judgeLocal, o.judgeTLS, o.judgeNetwork,
+		o.judgeLocal, o.judgeTLS, o.judgeNetwork, judgeHandshake,
 	} {
 		if v, ok := judge(err); ok {
 			return v
@@ -116,7 +137,9 @@ func (o Options) judgeTLS(err error) (verdict, bool) {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		hint = o.expiredHint(invalid.Cert)
 	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
-		hint = "the server broke off the handshake; it may know no TLS version from 1.2 on"
+		hint = "the handshake was broken off; the server may know no TLS version from 1.2 on, or want a client certificate, which mailpull has none to give"
+	case errors.Is(err, errWeakKey):
+		hint = fmt.Sprintf("the key of %q is too short to be trusted; whoever runs the server has to make a new one of 2048 bits or more", o.Host)
 	case errors.As(err, &verify), errors.As(err, &invalid):
 		hint = fmt.Sprintf("the certificate of %q cannot be verified; ask whoever runs the server", o.Host)
 	default:
@@ -155,6 +178,12 @@ func (o Options) judgeNetwork(err error) (verdict, bool) {
 		return verdict{class: mail.ClassConnect}, true
 	}
 	return verdict{}, false
+}
+
+// judgeHandshake knows what is left of the errors of a handshake.
+func judgeHandshake(err error) (verdict, bool) {
+	_, ok := errors.AsType[*handshakeError](err)
+	return verdict{class: mail.ClassTLS, hint: "the server does not do TLS as it should; ask whoever runs it"}, ok
 }
 
 func (o Options) timeoutHint() string {

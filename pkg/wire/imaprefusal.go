@@ -13,7 +13,7 @@ import (
 var (
 	errNoStartTLS = errors.New("the server does not do STARTTLS")
 	errPreauth    = errors.New("the server calls us signed in on a connection that is not encrypted")
-	errInjected   = fmt.Errorf("%w: plain text behind the answer to STARTTLS", ErrProtocol)
+	errInjected   = fmt.Errorf("%w: plain text behind the answer that agrees to TLS", ErrProtocol)
 )
 
 // refusal is a server's NO, BAD or BYE as an error.

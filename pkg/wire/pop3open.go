@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,6 +127,9 @@ func (p *pop3Opener) startTLS(ctx context.Context) error {
 		return p.failure("stls", err)
 	}
 	reply, err := p.turn.Answer()
+	if errors.Is(err, errUnasked) {
+		err = errInjected
+	}
 	if err != nil {
 		return p.failure("stls", err)
 	}

@@ -250,10 +250,13 @@ func (t *Turn) done() error {
 		return nil
 	}
 	if n := t.src.Buffered(); n > 0 {
-		return t.fail(fmt.Errorf("%w: %d bytes that nobody asked for", ErrProtocol, n))
+		return t.fail(fmt.Errorf("%w: %d bytes %w", ErrProtocol, n, errUnasked))
 	}
 	return nil
 }
+
+// errUnasked says that there is more than the answer.
+var errUnasked = errors.New("that nobody asked for")
 
 // readLine reads one line of at most limit bytes and returns it without its
 // CRLF. The line is valid until the next read.

@@ -51,6 +51,13 @@ type Account struct {
 	Every time.Duration
 
 	Layout Layout
+
+	// MaxMessageSize is the largest message that is fetched, in bytes.
+	MaxMessageSize int64
+
+	// MaxSession is how long a session may last, and IdleTimeout how long a
+	// server may send nothing.
+	MaxSession, IdleTimeout time.Duration
 }
 
 // Protocol is what the server speaks.
@@ -89,6 +96,20 @@ const (
 	// maxConnections is below what the large providers allow: ten to fifteen
 	// for one login, with other programs wanting some too.
 	maxConnections = 10
+
+	// Below 1 MiB ordinary mail would be refused. 64 GiB is more than any
+	// server takes.
+	minMessageSize = 1 << 20
+	maxMessageSize = 64 << 30
+
+	// A session that is shorter than minSession would spend its time on
+	// signing in.
+	minSession = 5 * time.Minute
+
+	// Below 5 s a busy server is taken for a dead one. RFC 9051 section 5.4
+	// lets a server end a connection after 30 minutes without a command.
+	minIdleTimeout = 5 * time.Second
+	maxIdleTimeout = 30 * time.Minute
 )
 
 // withDefaults fills in what neither the account nor the section of defaults
@@ -96,6 +117,9 @@ const (
 func (a *Account) withDefaults(defaults *Account) {
 	a.Every = first(a.Every, defaults.Every, 15*time.Minute)
 	a.Layout = first(a.Layout, defaults.Layout, MaildirPP)
+	a.MaxMessageSize = first(a.MaxMessageSize, defaults.MaxMessageSize, 2<<30)
+	a.MaxSession = first(a.MaxSession, defaults.MaxSession, 24*time.Hour)
+	a.IdleTimeout = first(a.IdleTimeout, defaults.IdleTimeout, time.Minute)
 	a.Security = first(a.Security, TLS)
 	a.Port = first(a.Port, defaultPort(a.Protocol, a.Security))
 	a.Connections = first(a.Connections, defaults.Connections, 1)

@@ -50,6 +50,9 @@ func settings(protocol Protocol) []setting {
 		{name: "MAILPULL_CONNECTIONS", path: server + ".connections"},
 		{name: "MAILPULL_EVERY", path: account + ".every"},
 		{name: "MAILPULL_LAYOUT", path: account + ".layout"},
+		{name: "MAILPULL_MAX_MESSAGE_SIZE", path: account + ".max_message_size"},
+		{name: "MAILPULL_MAX_SESSION", path: account + ".max_session"},
+		{name: "MAILPULL_IDLE_TIMEOUT", path: account + ".idle_timeout"},
 	}
 }
 

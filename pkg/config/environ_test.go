@@ -21,6 +21,7 @@ func TestFromEnv(t *testing.T) {
 			Name: "mail", Protocol: IMAP, Host: "imap.example.com", Port: 993, Security: TLS,
 			Username: "DOMAIN\\me$${X}", Password: secret.Source{Env: "MAILPULL_PASSWORD"},
 			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Every: 15 * time.Minute, Layout: MaildirPP,
+			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}},
 	}
 	if err != nil || !ok || !reflect.DeepEqual(got, want) {
@@ -36,6 +37,7 @@ func TestFromEnvEveryVariable(t *testing.T) {
 		"MAILPULL_PASSWORD_FILE=/run/secrets/pw", "MAILPULL_ARCHIVE=/mail", "MAILPULL_STATE=/state",
 		"MAILPULL_INCLUDE=INBOX, Work/*,", `MAILPULL_EXCLUDE=\Junk`, "MAILPULL_CONNECTIONS=4",
 		"MAILPULL_EVERY=1h", "MAILPULL_LAYOUT=fs",
+		"MAILPULL_MAX_MESSAGE_SIZE=50MB", "MAILPULL_MAX_SESSION=2h", "MAILPULL_IDLE_TIMEOUT=5s",
 	})
 	want := &Config{
 		Archive: "/mail", State: "/state",
@@ -44,6 +46,7 @@ func TestFromEnvEveryVariable(t *testing.T) {
 			Username: "me", Password: secret.Source{File: "/run/secrets/pw"},
 			Mailboxes:   Selection{Include: []string{"INBOX", "Work/*"}, Exclude: []string{`\Junk`}},
 			Connections: 4, Every: time.Hour, Layout: FS,
+			MaxMessageSize: 50e6, MaxSession: 2 * time.Hour, IdleTimeout: 5 * time.Second,
 		}},
 	}
 	if err != nil || !ok || !reflect.DeepEqual(got, want) {
@@ -80,13 +83,17 @@ environment: MAILPULL_USERNAME: is required and not there`},
 			"HOME=/h", "MAILPULL_HOST=h", "MAILPULL_USERNAME=me", "MAILPULL_ARCHIVE=/m",
 			"MAILPULL_PROTOCOL=jmap", "MAILPULL_PORT=high", "MAILPULL_PASSWRD=hunter2", "MAILPULL_EVERY=1s",
 			"MAILPULL_ACCOUNT=a/b", `MAILPULL_EXCLUDE=\Jnuk`,
+			"MAILPULL_MAX_MESSAGE_SIZE=50", "MAILPULL_MAX_SESSION=1m", "MAILPULL_IDLE_TIMEOUT=1h",
 		}, `environment: MAILPULL_PASSWRD: unknown variable; did you mean "MAILPULL_PASSWORD"?
 environment: MAILPULL_ACCOUNT: "a/b" is not an account's name; write 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-', not beginning with '.' or '-'
 environment: MAILPULL_PROTOCOL: "jmap" is not a protocol; write imap or pop3
 environment: MAILPULL_PORT: "high" is not a port; write a number from 1 to 65535
 environment: MAILPULL_PASSWORD: is required and not there
 environment: MAILPULL_EXCLUDE: '\Jnuk' is not a special-use word; did you mean '\Junk'?
-environment: MAILPULL_EVERY: "1s" is too short; write 1m or more`},
+environment: MAILPULL_EVERY: "1s" is too short; write 1m or more
+environment: MAILPULL_MAX_MESSAGE_SIZE: "50" is not a size; write for example 50MB or 2GiB
+environment: MAILPULL_MAX_SESSION: "1m" is too short; write 5m or more
+environment: MAILPULL_IDLE_TIMEOUT: "1h" is too long; write 30m or less`},
 		{"two passwords", []string{
 			"HOME=/h", "MAILPULL_HOST=h", "MAILPULL_USERNAME=me", "MAILPULL_ARCHIVE=/m",
 			"MAILPULL_PASSWORD=hunter2", "MAILPULL_PASSWORD_FILE=/x",

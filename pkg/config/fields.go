@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // document is what the tables fill: the configuration as it is written, before
 // the defaults.
 type document struct {
@@ -13,11 +15,11 @@ func (d *document) fields() []field {
 	return []field{
 		{name: "archive", required: true, read: path(&d.archive)},
 		{name: "state", read: path(&d.state)},
-		{name: "defaults", fields: append([]field{
+		{name: "defaults", fields: slices.Concat([]field{
 			{name: "every", read: interval(&d.defaults.Every)},
 			{name: "layout", read: word(&d.defaults.Layout, "layout", MaildirPP, FS)},
 			{name: "connections", read: connections(&d.defaults.Connections)},
-		}, laterFields()...)},
+		}, limitFields(&d.defaults), laterFields())},
 		{name: "accounts", required: true, items: func() []field {
 			a := new(Account)
 			d.accounts = append(d.accounts, a)
@@ -27,7 +29,7 @@ func (d *document) fields() []field {
 }
 
 func accountFields(a *Account) []field {
-	return append([]field{
+	return slices.Concat([]field{
 		{name: "name", required: true, read: accountName(&a.Name)},
 		{name: "imap", fields: append(serverFields(a),
 			field{name: "mailboxes", fields: []field{
@@ -42,7 +44,16 @@ func accountFields(a *Account) []field {
 		)},
 		{name: "every", read: interval(&a.Every)},
 		{name: "layout", read: word(&a.Layout, "layout", MaildirPP, FS)},
-	}, laterFields()...)
+	}, limitFields(a), laterFields())
+}
+
+// limitFields are the bounds of a server's cost that an account can set.
+func limitFields(a *Account) []field {
+	return []field{
+		{name: "max_message_size", read: messageSize(&a.MaxMessageSize)},
+		{name: "max_session", read: duration(&a.MaxSession, "1h or 24h", minSession, 0)},
+		{name: "idle_timeout", read: duration(&a.IdleTimeout, "30s or 5m", minIdleTimeout, maxIdleTimeout)},
+	}
 }
 
 // serverFields are the keys that imap and pop3 share.

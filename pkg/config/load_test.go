@@ -50,11 +50,13 @@ func TestDefaults(t *testing.T) {
 			Username: "me", Password: secret.Source{Env: "PW"},
 			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1,
 			Every: 15 * time.Minute, Layout: MaildirPP,
+			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}, {
 			Name: "isp", Protocol: POP3, Host: "h", Port: 995, Security: TLS,
 			Username: "u", Password: secret.Source{File: "/p"},
 			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1,
 			Every: 15 * time.Minute, Layout: MaildirPP,
+			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -67,7 +69,7 @@ func TestEveryKey(t *testing.T) {
 	got := parsed(t, `
 archive: /srv/mail
 state: /srv/state
-defaults: { every: 1h, layout: fs, connections: 3 }
+defaults: { every: 1h, layout: fs, connections: 3, max_message_size: 64GiB, max_session: 5m, idle_timeout: 30m }
 accounts:
   - name: A.b_c-9
     imap:
@@ -80,6 +82,9 @@ accounts:
       connections: 10
     every: 1m
     layout: maildir++
+    max_message_size: 1MiB
+    max_session: 48h
+    idle_timeout: 5s
   - name: b
     pop3:
       host: mail.example.com
@@ -98,14 +103,17 @@ accounts:
 			Username: "me $ you", Password: secret.Source{Command: []string{"pass", "show", "$HOME ${X}"}},
 			Mailboxes:   Selection{Include: []string{"INBOX", `\sent`}, Exclude: []string{"a*"}},
 			Connections: 10, Every: time.Minute, Layout: MaildirPP,
+			MaxMessageSize: 1 << 20, MaxSession: 48 * time.Hour, IdleTimeout: 5 * time.Second,
 		}, {
 			Name: "b", Protocol: POP3, Host: "mail.example.com", Port: 110, Security: StartTLS,
 			CAFile: "/etc/ssl/own.pem", Username: "#u", Password: secret.Source{Plain: secret.New("$hunter ${2}")},
 			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Every: time.Hour, Layout: FS,
+			MaxMessageSize: 64 << 30, MaxSession: 5 * time.Minute, IdleTimeout: 30 * time.Minute,
 		}, {
 			Name: "c", Protocol: IMAP, Host: "192.0.2.1", Port: 143, Security: None, AllowPlaintext: true,
 			Username: "u", Password: secret.Source{Credential: "c"},
 			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3, Every: time.Hour, Layout: FS,
+			MaxMessageSize: 64 << 30, MaxSession: 5 * time.Minute, IdleTimeout: 30 * time.Minute,
 		}},
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -26,6 +26,10 @@ type (
 		POP3   *printedServer `yaml:"pop3,omitempty" json:"pop3,omitempty"`
 		Every  string         `yaml:"every" json:"every"`
 		Layout Layout         `yaml:"layout" json:"layout"`
+
+		MaxMessageSize string `yaml:"max_message_size" json:"max_message_size"`
+		MaxSession     string `yaml:"max_session" json:"max_session"`
+		IdleTimeout    string `yaml:"idle_timeout" json:"idle_timeout"`
 	}
 
 	printedServer struct {
@@ -92,7 +96,14 @@ func (a Account) printed() printedAccount {
 	if a.CAFile != "" {
 		server.TLS = &printedTLS{CAFile: escaped(a.CAFile)}
 	}
-	p := printedAccount{Name: a.Name, Every: duration(a.Every), Layout: a.Layout}
+	p := printedAccount{
+		Name:           a.Name,
+		Every:          shortDuration(a.Every),
+		Layout:         a.Layout,
+		MaxMessageSize: shortSize(a.MaxMessageSize),
+		MaxSession:     shortDuration(a.MaxSession),
+		IdleTimeout:    shortDuration(a.IdleTimeout),
+	}
 	if a.Protocol == POP3 {
 		p.POP3 = server
 		return p
@@ -113,8 +124,8 @@ func printedSource(s secret.Source) any {
 // escaped undoes what expanded does.
 func escaped(text string) string { return strings.ReplaceAll(text, "$", "$$") }
 
-// duration writes 15m and not 15m0s.
-func duration(d time.Duration) string {
+// shortDuration writes 15m and not 15m0s.
+func shortDuration(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

@@ -27,6 +27,9 @@ accounts:
       connections: 2
     every: 15m
     layout: maildir++
+    max_message_size: 50MB
+    max_session: 12h
+    idle_timeout: 1m
   - name: isp
     pop3:
       host: 127.0.0.1
@@ -38,6 +41,9 @@ accounts:
         file: /run/secrets/isp
     every: 1h30m
     layout: fs
+    max_message_size: 2GiB
+    max_session: 24h
+    idle_timeout: 1m30s
 `
 
 func printed(t *testing.T, c *Config) string {
@@ -55,7 +61,7 @@ func TestPrint(t *testing.T) {
 	c := parsed(t, `
 archive: /srv/$$mail
 state: /srv/state
-defaults: { layout: fs }
+defaults: { layout: fs, idle_timeout: 90s }
 accounts:
   - name: work
     imap:
@@ -66,6 +72,9 @@ accounts:
       mailboxes: { exclude: ['\Junk', Spam*] }
       connections: 2
     layout: maildir++
+    max_message_size: 50MB
+    max_session: 720m
+    idle_timeout: 60s
   - name: isp
     pop3: { host: 127.0.0.1, security: none, username: me, password: { file: /run/secrets/isp } }
     every: 90m
@@ -121,17 +130,31 @@ func collect(typ reflect.Type, at string, all *[]string) {
 	}
 }
 
-func TestDuration(t *testing.T) {
+func TestShortDuration(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{
 		time.Minute: "1m", 15 * time.Minute: "15m", time.Hour: "1h", 90 * time.Minute: "1h30m",
 		10 * time.Hour: "10h", 61 * time.Second: "1m1s", time.Hour + time.Second: "1h0m1s", 100 * time.Second: "1m40s",
 	} {
-		if got := duration(d); got != want {
+		if got := shortDuration(d); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		if again, err := time.ParseDuration(want); err != nil || again != d {
 			t.Errorf("%s means %v, want %v", want, again, d)
+		}
+	}
+}
+
+func TestShortSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2GiB": "2GiB", "2048MiB": "2GiB", "50MB": "50MB", "1000 MB": "1GB", "1TB": "1TB", "1TiB": "1TiB",
+		"1025KiB": "1025KiB", "1001kB": "1001kB", "128000MB": "128GB", "1024kB": "1000KiB",
+	} {
+		size, ok := parseSize(text)
+		again, _ := parseSize(shortSize(size))
+		if !ok || shortSize(size) != want || again != size {
+			t.Errorf("%s: got %s (%d, %v), want %s", text, shortSize(size), size, ok, want)
 		}
 	}
 }

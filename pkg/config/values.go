@@ -218,7 +218,11 @@ func boolean(dst *bool) reader {
 }
 
 // interval reads the time from one pass to the next.
-func interval(dst *time.Duration) reader {
+func interval(dst *time.Duration) reader { return duration(dst, "15m or 24h", minEvery, 0) }
+
+// duration reads a time with a unit that is at least least, and at most most
+// unless that is 0. examples are two that are good, for a person.
+func duration(dst *time.Duration, examples string, least, most time.Duration) reader {
 	return func(w *walk, at string, n *yaml.Node) {
 		value, ok := w.single(at, n)
 		if !ok {
@@ -227,9 +231,11 @@ func interval(dst *time.Duration) reader {
 		d, err := time.ParseDuration(value)
 		switch {
 		case err != nil:
-			w.mistake(at, n, "%s is not a duration; write for example 15m or 24h", quote(value))
-		case d < minEvery:
-			w.mistake(at, n, "%s is too short; write 1m or more", quote(value))
+			w.mistake(at, n, "%s is not a duration; write for example %s", quote(value), examples)
+		case d < least:
+			w.mistake(at, n, "%s is too short; write %s or more", quote(value), shortDuration(least))
+		case most != 0 && d > most:
+			w.mistake(at, n, "%s is too long; write %s or less", quote(value), shortDuration(most))
 		default:
 			*dst = d
 		}

@@ -39,6 +39,20 @@ func serve(t *testing.T, a config.Account) config.Account {
 	for _, body := range mailtest.SuiteBodies() {
 		messages = append(messages, demo.Message{Body: []byte(body)})
 	}
+	return served(t, a, messages)
+}
+
+// account returns an account on a server with the messages.
+func account(t *testing.T, protocol config.Protocol, messages []demo.Message) config.Account {
+	t.Helper()
+	return served(t, config.Account{
+		Protocol: protocol, Security: config.TLS, Layout: config.MaildirPP, Connections: 1,
+		Mailboxes: config.Selection{Include: []string{"*"}},
+	}, messages)
+}
+
+func served(t *testing.T, a config.Account, messages []demo.Message) config.Account {
+	t.Helper()
 	server, err := demo.Start(demo.Options{Messages: messages})
 	if err != nil {
 		t.Fatal(err)

@@ -188,6 +188,7 @@ func NewSource(a config.Account, log *slog.Logger) pull.Source {
 		Security:       wire.Security(a.Security),
 		AllowPlaintext: a.AllowPlaintext,
 		CAFile:         a.CAFile,
+		Limits:         wire.Limits{Literal: a.MaxMessageSize, Session: a.MaxSession, Idle: a.IdleTimeout},
 		Login:          signin.Login{Username: a.Username, Password: a.Password.Read},
 		Log:            log,
 	}

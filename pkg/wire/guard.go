@@ -323,7 +323,7 @@ func (g *Guard) fetchSegment(line []byte) error {
 	case err != nil:
 		return err
 	case end.body && end.literal > g.conn.limits.Literal:
-		return fmt.Errorf("%w: a message of more than %d bytes", ErrTooMuch, g.conn.limits.Literal)
+		return fmt.Errorf("%w of more than %d bytes", ErrTooLarge, g.conn.limits.Literal)
 	}
 	g.out = out
 	switch {

@@ -80,7 +80,7 @@ func (b *turnBody) read(p []byte) (int, error) {
 		return n, b.finish(err)
 	}
 	if b.size > b.turn.limits.Literal {
-		return n, b.finish(fmt.Errorf("%w: a message of more than %d bytes", ErrTooMuch, b.turn.limits.Literal))
+		return n, b.finish(fmt.Errorf("%w of more than %d bytes", ErrTooLarge, b.turn.limits.Literal))
 	}
 	return n, nil
 }

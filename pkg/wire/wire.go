@@ -15,6 +15,7 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -25,6 +26,9 @@ var (
 
 	// ErrTooMuch says that the server sent more than a limit allows.
 	ErrTooMuch = errors.New("the server sent more than the limit allows")
+
+	// ErrTooLarge is the ErrTooMuch of one message, beyond Limits.Literal.
+	ErrTooLarge = fmt.Errorf("%w: a message", ErrTooMuch)
 
 	// ErrProtocol says that the server broke the protocol.
 	ErrProtocol = errors.New("the server broke the protocol")

@@ -20,6 +20,9 @@ const (
 	opClose  = "imap logout"
 )
 
+// hintTooLarge is for a message beyond the limit, which may be honest mail.
+const hintTooLarge = "raise max_message_size for this account to have the message too; all others are fetched without it"
+
 var (
 	errNoBody     = errors.New("the server lists the message and sends no body")
 	errOtherUID   = errors.New("the server sent a body without saying that it is this message's")
@@ -83,6 +86,11 @@ func (s *Session) lost(ctx context.Context, op string, err error) *mail.Error {
 func (s *Session) cause(ctx context.Context, err error) *mail.Error {
 	if ctx.Err() != nil {
 		return &mail.Error{Class: mail.ClassLocal, Err: context.Cause(ctx)}
+	}
+	for _, err := range []error{err, s.wire.Err()} {
+		if errors.Is(err, wire.ErrTooLarge) {
+			return &mail.Error{Class: mail.ClassProtocol, Err: err, Hint: hintTooLarge}
+		}
 	}
 	if errors.Is(err, wire.ErrTooMuch) || errors.Is(err, errTooManyUIDs) { // found by us
 		return &mail.Error{Class: mail.ClassProtocol, Err: err}

@@ -107,7 +107,7 @@ func (f *fetch) broke(place int, e *mail.Error) error {
 	}
 	ref := f.ref(place)
 	e.UIDL = ref.UIDL
-	if e.Class == mail.ClassProtocol {
+	if e.Class == mail.ClassProtocol && e.Hint == "" {
 		e.Hint = "the server does not mark the end of this message as the standard wants, so it cannot be fetched whole"
 	}
 	f.care.lost()

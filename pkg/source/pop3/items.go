@@ -18,15 +18,24 @@ const (
 	// in memory, so there must be an end.
 	maxMessages = 1_000_000
 
+	// firstReach is how far the numbers of a listing may reach at once, and
+	// reachPerLine how much farther each line lets them. STAT can count a
+	// million messages in one short line, which must not cost what a million
+	// lines do.
+	firstReach   = 1 << 16
+	reachPerLine = 4
+
 	// maxUIDL is the longest unique-id taken. RFC 1939 section 7 allows 70
 	// bytes; longer ones are around.
 	maxUIDL = 512
 )
 
 // listing is what UIDL and LIST tell about the messages that STAT counted.
-// The message with number n stands at n-1.
+// The message with number n stands at n-1. uidls and sizes grow as lines come,
+// and have one element for each message once both answers are checked.
 type listing struct {
-	uidls []mail.UIDL
+	messages int
+	uidls    []mail.UIDL
 
 	// sizes are what LIST says, cut at 4 GiB. They are often wrong, and only
 	// decide how far to read ahead.
@@ -45,36 +54,49 @@ type listing struct {
 // column reads one of the two answers: lines of a message number, a space and
 // a value, one for each message.
 type column struct {
-	command string
-	clean   func(string) string
-	seen    []bool // by position
-	lines   int
-	set     func(position int, value []byte) error
-	err     error // what is wrong with the first wrong line
+	command  string
+	clean    func(string) string
+	messages int
+	seen     []bool // by position
+	lines    int
+	grow     func(n int) // to n elements
+	set      func(position int, value []byte) error
+	err      error // what is wrong with the first wrong line
 }
 
 func newListing(messages int, clean func(string) string) *listing {
-	return &listing{
-		clean: clean,
-		uidls: make([]mail.UIDL, messages),
-		sizes: make([]uint32, messages),
-	}
+	return &listing{messages: messages, clean: clean}
 }
 
 // uidlColumn reads the answer to UIDL into the listing.
 func (l *listing) uidlColumn() *column {
-	return &column{command: "UIDL", clean: l.clean, seen: make([]bool, len(l.uidls)), set: func(i int, value []byte) (err error) {
-		l.uidls[i], err = parseUIDL(value)
-		return err
-	}}
+	return &column{
+		command: "UIDL", clean: l.clean, messages: l.messages,
+		grow: func(n int) { l.uidls = grown(l.uidls, n) },
+		set: func(i int, value []byte) (err error) {
+			l.uidls[i], err = parseUIDL(value)
+			return err
+		},
+	}
 }
 
 // sizeColumn reads the answer to LIST into the listing.
 func (l *listing) sizeColumn() *column {
-	return &column{command: "LIST", clean: l.clean, seen: make([]bool, len(l.sizes)), set: func(i int, value []byte) (err error) {
-		l.sizes[i], err = parseSize(value)
-		return err
-	}}
+	return &column{
+		command: "LIST", clean: l.clean, messages: l.messages,
+		grow: func(n int) { l.sizes = grown(l.sizes, n) },
+		set: func(i int, value []byte) (err error) {
+			l.sizes[i], err = parseSize(value)
+			return err
+		},
+	}
+}
+
+// grown returns s with n elements and no room for more.
+func grown[T any](s []T, n int) []T {
+	out := make([]T, n)
+	copy(out, s)
+	return out
 }
 
 // add takes one line. It goes on counting after a wrong one.
@@ -99,8 +121,16 @@ func (c *column) parse(line []byte) error {
 	if err != nil {
 		return err
 	}
-	if n < 1 || n > uint64(len(c.seen)) {
-		return fmt.Errorf("there is no message %d among %d", n, len(c.seen))
+	if n < 1 || n > uint64(c.messages) {
+		return fmt.Errorf("there is no message %d among %d", n, c.messages)
+	}
+	if n > uint64(len(c.seen)) {
+		reach := min(c.messages, max(firstReach, reachPerLine*c.lines))
+		if n > uint64(reach) {
+			return fmt.Errorf("message %d is listed too far ahead of its place", n)
+		}
+		c.seen = grown(c.seen, reach)
+		c.grow(reach)
 	}
 	if c.seen[n-1] {
 		return fmt.Errorf("message %d is listed twice", n)
@@ -113,8 +143,8 @@ func (c *column) parse(line []byte) error {
 // different numbers, and are as many as there are messages, leave none out.
 func (c *column) check() error {
 	op := "pop3 " + strings.ToLower(c.command)
-	if c.lines != len(c.seen) {
-		return broken(op, "STAT counts %d messages and %s lists %d", len(c.seen), c.command, c.lines)
+	if c.lines != c.messages {
+		return broken(op, "STAT counts %d messages and %s lists %d", c.messages, c.command, c.lines)
 	}
 	if c.err != nil {
 		return broken(op, "%w", c.err)

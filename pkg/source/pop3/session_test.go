@@ -316,6 +316,36 @@ func TestListingIsSmall(t *testing.T) {
 	runtime.KeepAlive(l)
 }
 
+// STAT can count as many messages as it likes: memory is for lines that came.
+func TestListingGrows(t *testing.T) {
+	t.Parallel()
+	const messages = 300_000
+	l := newListing(messages, wire.Text)
+	sizes := l.sizeColumn()
+	sizes.add([]byte("2 20"))
+	sizes.add([]byte("1 10"))
+	if len(l.sizes) != firstReach {
+		t.Errorf("room for %d messages behind two lines", len(l.sizes))
+	}
+	for i := 2; i < messages; i++ {
+		sizes.add(fmt.Appendf(nil, "%d %d", i+1, (i+1)*10))
+	}
+	if err := sizes.check(); err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range l.sizes {
+		if size != uint32(i+1)*10 {
+			t.Fatalf("message %d has size %d", i+1, size)
+		}
+	}
+	far := newListing(messages, wire.Text)
+	uidls := far.uidlColumn()
+	uidls.add(fmt.Appendf(nil, "%d x", messages))
+	if len(far.uidls) > 0 || uidls.err == nil {
+		t.Errorf("a first line about the last message: %v, room for %d messages", uidls.err, len(far.uidls))
+	}
+}
+
 func heap() uint64 {
 	var m runtime.MemStats
 	runtime.GC()

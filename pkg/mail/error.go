@@ -74,13 +74,13 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
 	if e.Mailbox != "" {
-		fmt.Fprintf(&b, " %q", string(e.Mailbox))
+		fmt.Fprintf(&b, " %q", e.Mailbox.Shown())
 	}
 	if e.UID != 0 {
 		fmt.Fprintf(&b, " uid %d", e.UID)
 	}
 	if e.UIDL != "" {
-		fmt.Fprintf(&b, " uidl %q", string(e.UIDL))
+		fmt.Fprintf(&b, " uidl %q", shorten(string(e.UIDL)))
 	}
 	if e.Err != nil {
 		b.WriteString(": ")

@@ -5,8 +5,10 @@
 package mail
 
 import (
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // UID is an IMAP unique identifier (RFC 9051 section 2.3.1.1). Zero means
@@ -31,6 +33,32 @@ const Inbox MailboxName = "INBOX"
 // back to the same bytes is kept as the bytes of the wire behind U+FFFD, which
 // no decoded name begins with: so two names of a server never become one.
 type MailboxName string
+
+// Shown returns the name for an error or a log, where a long one is cut: a
+// server may call a mailbox what it likes, and a line must stay one that can
+// be read.
+func (n MailboxName) Shown() string { return shorten(string(n)) }
+
+// maxShown is how many bytes of a name are shown, counted as they stand in
+// quotes.
+const maxShown = 200
+
+// shorten cuts a name that is longer than maxShown in quotes, and marks it as
+// not whole.
+func shorten(name string) string {
+	const mark = "..."
+	quoted, fits := 0, 0
+	for i := 0; i < len(name); {
+		_, size := utf8.DecodeRuneInString(name[i:])
+		if quoted += len(strconv.Quote(name[i:i+size])) - len(`""`); quoted > maxShown {
+			return name[:fits] + mark
+		}
+		if i += size; quoted <= maxShown-len(mark) {
+			fits = i
+		}
+	}
+	return name
+}
 
 // Mailbox is one entry of a source's list of mailboxes.
 type Mailbox struct {

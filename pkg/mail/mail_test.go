@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestKeysTellRefsApart(t *testing.T) {
@@ -91,6 +92,27 @@ func TestMailboxPath(t *testing.T) {
 	} {
 		if got := (Mailbox{Name: c.name, Delimiter: c.delim}).Path(); !slices.Equal(got, c.want) {
 			t.Errorf("%q: got %q", c.name, got)
+		}
+	}
+}
+
+// A name in an error is cut when it is long in quotes, where a byte can become
+// four, and never inside a character.
+func TestNamesAreShownShort(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"INBOX", strings.Repeat("a", maxShown), strings.Repeat("a", 1024), strings.Repeat("\xff", 1024), strings.Repeat("語", 300),
+	} {
+		e := &Error{Op: "op", Mailbox: MailboxName(name), UIDL: UIDL(name)}
+		if n := len(e.Error()); n > 2*maxShown+20 {
+			t.Errorf("an error of %d bytes: %v", n, e)
+		}
+		shown := MailboxName(name).Shown()
+		if head, cut := strings.CutSuffix(shown, "..."); !strings.HasPrefix(name, head) || cut != (len(name) > maxShown) {
+			t.Errorf("%.20q is shown as %q", name, shown)
+		}
+		if utf8.ValidString(name) != utf8.ValidString(shown) {
+			t.Errorf("%q is cut inside a character", shown)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (l *lane) adopt(v *visit, fresh mail.Refs, keys mail.KeySet) (mail.Refs, er
 		return fresh, nil
 	}
 	v.present = mail.NewKeySet(present)
-	l.Log.Info("known from before", "mailbox", string(v.box.Name), "messages", adopted, "to_compare", len(present))
+	l.Log.Info("known from before", "mailbox", v.box.Name.Shown(), "messages", adopted, "to_compare", len(present))
 	return l.Checkpoint.New(fresh), nil
 }
 

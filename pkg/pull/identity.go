@@ -34,7 +34,7 @@ func (l *lane) identify(listing mail.Refs) error {
 		return nil
 	case known.Validity != listing.Validity:
 		l.Log.Warn("uidvalidity changed, matching what the archive has by content",
-			"mailbox", string(listing.Mailbox), "before", known.Validity, "now", listing.Validity)
+			"mailbox", listing.Mailbox.Shown(), "before", known.Validity, "now", listing.Validity)
 	case len(listing.UIDLs) == 0 || known.Matching || !l.replaced(listing, known.Listed):
 		return nil
 	}
@@ -52,10 +52,10 @@ func (l *lane) replaced(listing mail.Refs, listedBefore int) bool {
 		return false
 	case known == 0:
 		l.Log.Warn("no unique-id is known any more, matching what the archive has by content",
-			"mailbox", string(listing.Mailbox), "messages", fresh)
+			"mailbox", listing.Mailbox.Shown(), "messages", fresh)
 	default:
 		l.Log.Debug("unique-ids are gone and others are new, matching the new ones by content",
-			"mailbox", string(listing.Mailbox), "messages", fresh)
+			"mailbox", listing.Mailbox.Shown(), "messages", fresh)
 	}
 	return true
 }
@@ -112,7 +112,7 @@ func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
 		return nil
 	})
 	if err != nil {
-		l.Log.Warn("manifest could not be read, reading the archive instead", "mailbox", string(v.box.Name), "err", err)
+		l.Log.Warn("manifest could not be read, reading the archive instead", "mailbox", v.box.Name.Shown(), "err", err)
 	}
 	unknown := make(map[mail.Key]mail.Form)
 	for _, key := range old {
@@ -125,7 +125,7 @@ func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
 	}
 	return v.archive.Read(unknown, func(key mail.Key, file io.Reader) error {
 		if err := v.former.read(key, file); err != nil {
-			l.Log.Warn("a file of the archive could not be read", "mailbox", string(v.box.Name), "key", key.String(), "err", err)
+			l.Log.Warn("a file of the archive could not be read", "mailbox", v.box.Name.Shown(), "key", key.String(), "err", err)
 		}
 		return context.Cause(l.ctx)
 	})

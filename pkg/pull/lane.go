@@ -120,7 +120,7 @@ func (l *lane) run() error {
 		}
 		if l.gotFurther(err) {
 			barren = 0
-			l.Log.Info("connection lost, opening it again", "mailbox", string(box.Name), "err", err)
+			l.Log.Info("connection lost, opening it again", "mailbox", box.Name.Shown(), "err", err)
 			l.giveBack(box)
 			continue
 		}

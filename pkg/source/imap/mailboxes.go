@@ -184,7 +184,7 @@ func (l *list) add(box mail.Mailbox) error {
 		return err
 	}
 	if _, ok := l.place[box.Name]; ok {
-		l.s.warnings.Warn("the server lists a mailbox twice", "mailbox", string(l.s.shown(box.Name)))
+		l.s.warnings.Warn("the server lists a mailbox twice", "mailbox", l.s.shown(box.Name).Shown())
 		return nil
 	}
 	if len(l.boxes) >= l.s.limits.Mailboxes {

@@ -86,7 +86,7 @@ func (s *Session) listBoth(ctx context.Context, e *examined) (mail.UIDSet, error
 		return nil, s.unlistable(useless)
 	}
 	s.warnings.Warn("SEARCH and EXAMINE differ in the number of messages, listed by FETCH too",
-		"mailbox", string(s.shown(s.selected)), "examine", e.messages, "search", searched.Len(), "fetch", fetched.Len())
+		"mailbox", s.shown(s.selected).Shown(), "examine", e.messages, "search", searched.Len(), "fetch", fetched.Len())
 	if useless == nil && searched.Len() > 2*max(e.messages, fetched.Len())+1000 {
 		return fetched, nil // no mailbox: a range that the server made up
 	}
@@ -105,7 +105,7 @@ func (s *Session) search(ctx context.Context, e *examined) (mail.UIDSet, error) 
 		return nil, err
 	}
 	if useless != nil {
-		s.warnings.Warn("SEARCH was of no use", "mailbox", string(s.shown(s.selected)), "err", s.wire.Clean(useless.Error()))
+		s.warnings.Warn("SEARCH was of no use", "mailbox", s.shown(s.selected).Shown(), "err", s.wire.Clean(useless.Error()))
 		return nil, nil
 	}
 	if set == nil {

@@ -20,12 +20,15 @@ const releaseAtOnce = 4096
 // pass as they are. What comes out of it holds
 //
 //   - tagged answers to commands that go-imap sent and that had none yet;
-//   - FETCH, EXISTS, RECENT, EXPUNGE, FLAGS and untagged status responses.
+//   - FETCH with a body, EXISTS, RECENT, EXPUNGE, FLAGS and untagged status
+//     responses.
 //
 // Everything else is dropped: go-imap ends the connection at any response
 // that is new to it, and hangs at some that are not. Codes of status
 // responses lose their arguments unless they are plain numbers, texts are
 // printable, and items of FETCH that could hurt are left out (fetchFilter).
+// FETCH without a body is one that nobody asked for, such as news of a flag: if
+// it came first, go-imap would take it for the message and throw the body away.
 // Lines, depth and literals are bounded; what breaks a bound or the protocol
 // closes the connection, and IMAP.Err says why.
 //
@@ -318,14 +321,18 @@ func (g *Guard) beginFetch(num uint32, rest []byte) error {
 }
 
 func (g *Guard) fetchSegment(line []byte) error {
-	out, end, err := g.fetch.segment(g.out, line)
+	out, end, err := g.fetch.segment(g.fetch.held, line)
 	switch {
 	case err != nil:
 		return err
 	case end.body && end.literal > g.conn.limits.Literal:
 		return fmt.Errorf("%w of more than %d bytes", ErrTooLarge, g.conn.limits.Literal)
 	}
-	g.out = out
+	g.fetch.held = out
+	if g.fetch.body {
+		g.out = append(g.out, out...)
+		g.fetch.held = out[:0]
+	}
 	switch {
 	case end.done:
 		return g.endFetch()

@@ -21,9 +21,10 @@ type fetchFilter struct {
 	max   int // depth of parentheses
 	began bool
 
-	items int  // items passed on
-	body  bool // one of them is a body
-	inner int  // parentheses open inside an item's value that is left out
+	held  []byte // to be passed on if a body comes
+	items int    // items passed on
+	body  bool   // one of them is a body
+	inner int    // parentheses open inside an item's value that is left out
 }
 
 // segmentEnd says what follows a segment.

@@ -66,9 +66,9 @@ func (f *fetch) outcome(c *command, uid mail.UID, no *refused) error {
 		return nil
 	case no != nil:
 		return f.settle(f.item(uid), f.refusal(opFetch, f.ref(uid), mail.ScopeMessage, no))
-	case a != nil && (a.other || a.body && !a.named):
+	case a != nil && c.last && (a.other || a.body && !a.named):
 		return f.settle(f.item(uid), f.failed(uid, mail.ClassProtocol, errOtherUID))
-	case a != nil && a.body:
+	case a != nil && a.body && a.named && !a.other:
 		return f.whole(uid, a)
 	case a != nil && a.empty && a.size == 0:
 		if err := f.receiver.Body(f.ref(uid), 0, strings.NewReader("")); err != nil {

@@ -128,12 +128,15 @@ func t5Codes() []string {
 // t5MisplacedCodes injects every response code before each command's answer
 // and behind its data, where valid codes are that nobody asked for. One of them
 // means something where it is not expected: a server that calls its UIDs not
-// sticky before or with EXAMINE is believed. And the UIDVALIDITY that is said
+// sticky is believed. And the UIDVALIDITY that is said
 // last counts.
 func t5MisplacedCodes() []t5Case {
 	var cases []t5Case
 	for _, code := range t5Codes() {
 		for _, command := range t5Commands {
+			if code == "UIDNOTSTICKY" && (command == "STATUS" || command == "UID FETCH") {
+				continue // what stands behind them is news of EXAMINE if that was sent meanwhile
+			}
 			cases = append(cases, t5Case{row: "V5", name: command + ": [" + code + "]",
 				want: t5CodeOutcome(code, command), also: []mail.UIDValidity{99},
 				lie: on(command, func(c *mailtest.IMAPTalk, tag, command string) {
@@ -148,11 +151,8 @@ func t5MisplacedCodes() []t5Case {
 }
 
 func t5CodeOutcome(code, command string) string {
-	switch code + " " + command {
-	case "UIDNOTSTICKY EXAMINE":
+	if code == "UIDNOTSTICKY" && command == "EXAMINE" {
 		return "server mailbox; nothing is stored"
-	case "UIDNOTSTICKY STATUS": // behind the last STATUS, so it comes with the first EXAMINE
-		return "server mailbox; without INBOX/1 INBOX/2 INBOX/3"
 	}
 	return "complete"
 }

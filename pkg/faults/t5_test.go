@@ -11,6 +11,7 @@ func t5All() []t5Case {
 	var all []t5Case
 	for _, cases := range [][]t5Case{
 		t5Greetings(), t5SignIns(), t5StartTLSCases(), t5EveryCommand(), t5MisplacedCodes(),
+		t5Names(), t5Statuses(), t5Examines(), t5Searches(), t5Fetches(),
 	} {
 		all = append(all, cases...)
 	}

@@ -86,7 +86,7 @@ func (o Options) guarded(ctx context.Context, a config.Account) (out Outcome) {
 	log := o.Log.With("account", a.Name)
 	defer func() {
 		if v := recover(); v != nil {
-			out = Outcome{Account: a.Name, Err: pull.Recovered(v, log)}
+			out = Outcome{Account: a.Name, Result: pull.Result{Panicked: true}, Err: pull.Recovered(v, log)}
 		}
 	}()
 
@@ -120,6 +120,9 @@ func (w *worker) report(out Outcome) {
 	if out.Err != nil {
 		w.log.Info("pass failed", append(args, "missing", r.Missing, "class", string(r.Class), "err", out.Err)...)
 		return
+	}
+	if r.Quarantined > 0 {
+		args = append(args, "quarantined", r.Quarantined)
 	}
 	w.log.Info("pass done", args...)
 }

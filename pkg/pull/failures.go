@@ -48,10 +48,11 @@ func (p *pass) noteFailure(ref mail.Ref, err error) {
 	p.failures.set(ref, f)
 }
 
-// forgiveFailure forgets the failures of a message that came whole after all.
-func (p *pass) forgiveFailure(ref mail.Ref) {
+// cameWhole notes that a message came whole, and forgets that it failed before.
+func (p *pass) cameWhole(ref mail.Ref) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.whole++
 	delete(p.failures[ref.Mailbox], ref)
 }
 

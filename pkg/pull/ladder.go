@@ -168,8 +168,8 @@ func (p *pass) finish(v *visit) {
 	if err == nil {
 		err = v.differs
 	}
-	p.quarantine(v.box.Name, 1)
-	r := p.outcome(v.box, p.withHint(err))
+	p.endMailbox(v.box.Name, false)
+	r := p.outcome(v.box, err)
 	if r.Complete() {
 		// A message that was gone may only have been refused: if it is still
 		// there, the next status counts more than this one and is looked into.

@@ -133,11 +133,9 @@ func (l *lane) run() error {
 	return nil
 }
 
-// giveUp ends a mailbox that the pass does not come back to. What failed in it,
-// even once, goes into quarantine: with enough messages that end a session in
-// front, the next pass would otherwise come no further than this one.
+// giveUp ends a mailbox that the pass does not come back to.
 func (l *lane) giveUp(box mail.Mailbox, err error) {
-	l.quarantine(box.Name, 1)
+	l.endMailbox(box.Name, l.fruitless > maxFruitless)
 	l.record(l.outcome(box, err))
 }
 
@@ -266,7 +264,7 @@ func (l *lane) Settle(item mail.Item, outcome error) error {
 	case outcome == nil:
 		l.visit.whole++
 		l.inHand().add(key, item, l.visit)
-		l.forgiveFailure(item.Ref)
+		l.cameWhole(item.Ref)
 		return nil
 	case errors.Is(outcome, mail.ErrGone):
 		l.visit.gone++

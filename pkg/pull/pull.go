@@ -102,6 +102,7 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	<-ladderDone
 
 	p.countLeft(err)
+	p.quarantineFailed()
 	err = p.verdict(ctx, err)
 	p.closeSessions(ctx, err)
 	return p.end(err)
@@ -128,7 +129,9 @@ type pass struct {
 	visits    map[mail.MailboxName]*visit // the last one of each mailbox in hand
 	delivered map[mail.MailboxName]int    // messages committed by this pass
 	failures  failures
-	sessions  []Session // open, to be closed when all is committed
+	whole     int                       // messages that came whole
+	ended     map[mail.MailboxName]bool // mailboxes the pass is done with; true: given up for sessions without fruit
+	sessions  []Session                 // open, to be closed when all is committed
 	result    Result
 	disk      error // why the ladder broke
 }
@@ -155,6 +158,7 @@ func newPass(ctx context.Context, o Options) *pass {
 		visits:    make(map[mail.MailboxName]*visit),
 		delivered: make(map[mail.MailboxName]int),
 		failures:  make(failures),
+		ended:     make(map[mail.MailboxName]bool),
 	}
 }
 
@@ -336,7 +340,6 @@ func (p *pass) countLeft(err error) {
 	}
 	for _, box := range left {
 		recorded[box.Name] = true
-		p.quarantine(box.Name, maxTries)
 		p.record(p.outcome(box, err))
 	}
 	for name, v := range p.visits { // what a broken ladder did not finish
@@ -366,10 +369,10 @@ func (p *pass) verdict(ctx context.Context, err error) error {
 	}
 	for _, m := range p.result.Mailboxes {
 		if m.Err != nil && missing > 1 {
-			return fmt.Errorf("%w; %d messages are missing in all", m.Err, missing)
+			return fmt.Errorf("%w; %d messages are missing in all", p.withHint(m), missing)
 		}
 		if m.Err != nil {
-			return m.Err
+			return p.withHint(m)
 		}
 	}
 	for _, m := range p.result.Mailboxes {

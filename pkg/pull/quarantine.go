@@ -108,25 +108,44 @@ func split(refs mail.Refs, set map[mail.Ref]bool) (without, within mail.Refs) {
 	return without, within
 }
 
-// quarantine puts those messages of a mailbox into quarantine that failed at
-// least so many times, when the pass does not come back to the mailbox.
-func (p *pass) quarantine(box mail.MailboxName, least int) {
+// endMailbox notes that the pass does not come back to a mailbox; stuck is set
+// when that is so because one session after the other brought only failures.
+func (p *pass) endMailbox(box mail.MailboxName, stuck bool) {
 	p.mu.Lock()
-	failed, v, broken := p.failures[box], p.visits[box], p.disk != nil
-	delete(p.failures, box)
-	p.mu.Unlock()
-	if len(failed) == 0 || v == nil || broken {
+	defer p.mu.Unlock()
+	p.ended[box] = stuck
+}
+
+// quarantineFailed puts the messages into quarantine that failed as often as
+// the pass asks for them: once in a mailbox that it is done with, maxTries times
+// in one that it could not get to the end of. It is called when lanes and ladder
+// are done, and is durable with the end of the pass.
+//
+// A message is blamed for its failure when others came, at least as many as
+// failed. When few or none come, it is rather the server or the network that has
+// a fault, and all of a mailbox in quarantine would be a mailbox that nobody
+// misses: each pass asks again and complains. But one message that fails where
+// no other is new is blamed all the same; so are those that end session after
+// session with what the server says, or the next pass would come no further.
+func (p *pass) quarantineFailed() {
+	if p.broken() != nil {
 		return
 	}
-	before := make(map[mail.Ref]mail.Quarantined)
-	for _, q := range p.Checkpoint.Quarantined(box) {
-		before[q.Ref] = q
+	var suspects []suspect
+	fresh := 0
+	for box := range p.failures {
+		for _, s := range p.suspects(box) {
+			suspects = append(suspects, s)
+			if s.before.Tries == 0 {
+				fresh++
+			}
+		}
 	}
 	now := time.Now()
 	var messages []mail.Quarantined
-	for ref, f := range failed {
-		if f.times >= least && f.quarantines() && ref.Validity == v.listing.Validity {
-			messages = append(messages, failedAgain(before[ref], ref, f.first, now))
+	for _, s := range suspects {
+		if s.before.Tries > 0 || fresh <= max(1, p.whole) || p.ended[s.ref.Mailbox] && fromServer(s.err) {
+			messages = append(messages, s.failedAgain(now))
 		}
 	}
 	slices.SortFunc(messages, func(a, b mail.Quarantined) int { return mail.CompareRefs(a.Ref, b.Ref) })
@@ -135,11 +154,38 @@ func (p *pass) quarantine(box mail.MailboxName, least int) {
 	}
 }
 
-// quarantines reports whether a message that failed like this is left alone for
-// a while. It is not when the failure tells nothing of the message: the server
-// asks to wait, or this machine has a fault.
-func (f failure) quarantines() bool { return !f.gone && blamesMessage(f.first) }
+// suspect is a message that may be to blame for its failure, with what is
+// recorded of it from earlier passes.
+type suspect struct {
+	ref    mail.Ref
+	err    error
+	before mail.Quarantined
+}
 
+// suspects returns those of a mailbox.
+func (p *pass) suspects(box mail.MailboxName) []suspect {
+	v := p.visits[box]
+	if v == nil {
+		return nil
+	}
+	before := make(map[mail.Ref]mail.Quarantined)
+	for _, q := range p.Checkpoint.Quarantined(box) {
+		before[q.Ref] = q
+	}
+	_, ended := p.ended[box]
+	var out []suspect
+	for ref, f := range p.failures[box] {
+		often := f.times >= maxTries || ended
+		if !f.gone && often && ref.Validity == v.listing.Validity && blamesMessage(f.first) {
+			out = append(out, suspect{ref, f.first, before[ref]})
+		}
+	}
+	return out
+}
+
+// blamesMessage reports whether a message that failed like this is left alone
+// for a while. It is not when the failure tells nothing of the message: the
+// server asks to wait, or this machine has a fault.
 func blamesMessage(err error) bool {
 	if errors.Is(err, errDiffers) {
 		return true
@@ -151,14 +197,21 @@ func blamesMessage(err error) bool {
 	return true
 }
 
+// fromServer reports whether a failure is what the server said, and not that
+// nothing came from it.
+func fromServer(err error) bool {
+	class := mail.ErrorClass(err)
+	return class == mail.ClassServer || class == mail.ClassProtocol
+}
+
 // failedAgain is what is recorded of a message after one more failing pass.
-func failedAgain(before mail.Quarantined, ref mail.Ref, err error, now time.Time) mail.Quarantined {
+func (s suspect) failedAgain(now time.Time) mail.Quarantined {
 	now = now.UTC().Truncate(time.Second)
 	q := mail.Quarantined{
-		Ref: ref, Tries: before.Tries + 1, First: before.First, Last: now,
-		Next: now.Add(waitAfter(before.Tries + 1)), Class: mail.ErrorClass(err), Reason: reason(err),
+		Ref: s.ref, Tries: s.before.Tries + 1, First: s.before.First, Last: now,
+		Next: now.Add(waitAfter(s.before.Tries + 1)), Class: mail.ErrorClass(s.err), Reason: reason(s.err),
 	}
-	if before.Tries == 0 {
+	if s.before.Tries == 0 {
 		q.First = now
 	}
 	return q
@@ -188,11 +241,12 @@ func reason(err error) string {
 	return text[:cut] + more
 }
 
-// withHint tells the reader of a message's error what becomes of the message.
-func (p *pass) withHint(err error) error {
-	e, ok := errors.AsType[*mail.Error](err)
-	if !ok || e.Scope != mail.ScopeMessage || !blamesMessage(e) || errors.Is(e, errDiffers) {
-		return err
+// withHint returns why a mailbox is not complete. Where that is a message which
+// is in quarantine now, the reader is told so. The caller holds p.mu.
+func (p *pass) withHint(m mail.MailboxResult) error {
+	e, ok := errors.AsType[*mail.Error](m.Err)
+	if !ok || e.Scope != mail.ScopeMessage || errors.Is(e, errDiffers) || !p.holds(m.Mailbox, e) {
+		return m.Err
 	}
 	hinted := *e
 	hinted.Hint = "the message is asked for again later, see: mailpull quarantine list " + p.Account
@@ -202,4 +256,11 @@ func (p *pass) withHint(err error) error {
 		hinted.Hint = "whatever else the server gave is archived; " + hinted.Hint
 	}
 	return &hinted
+}
+
+// holds reports whether the message of an error is in quarantine.
+func (p *pass) holds(box mail.MailboxName, e *mail.Error) bool {
+	return slices.ContainsFunc(p.Checkpoint.Quarantined(box), func(q mail.Quarantined) bool {
+		return q.Ref.UID == e.UID && q.Ref.UIDL == e.UIDL
+	})
 }

@@ -241,6 +241,42 @@ func TestManyDeadlyMessagesLetTheRestThrough(t *testing.T) {
 	}
 }
 
+// When nothing at all comes, the messages are not to blame: a mailbox that is
+// all in quarantine would be one that nobody misses.
+func TestNothingComesIsNotTheMessagesFault(t *testing.T) {
+	t.Parallel()
+	for name, poison := range map[string]func(*mailtest.Server){
+		"all refused": func(s *mailtest.Server) {
+			for i := range s.Box("INBOX").Messages {
+				s.Box("INBOX").Messages[i].Outcome = broken(mail.UID(i+1), mail.ClassServer)
+			}
+		},
+		"all deadly": func(s *mailtest.Server) {
+			for i := range s.Box("INBOX").Messages {
+				s.Box("INBOX").Messages[i].Deadly = true
+			}
+		},
+	} {
+		w := newWorld(box("INBOX", letters(5)...))
+		poison(w.server)
+		for range 3 {
+			r, err := w.run(t.Context(), nil)
+			if err == nil || r.Missing != 5 || r.Quarantined != 0 || strings.Contains(mail.ErrorHint(err), "quarantine") {
+				t.Errorf("%s: got %v, %+v", name, err, r)
+			}
+		}
+		w.server.Box("Work").Add(letters(4)...)
+		if r, err := w.run(t.Context(), nil); err == nil || r.New != 4 || len(w.checkpoint.Quarantined("INBOX")) != 0 {
+			t.Errorf("%s: more failed than came: got %v, %+v", name, err, r)
+		}
+		w.server.Box("Work").Add(letters(5)...)
+		if _, err := w.run(t.Context(), nil); err == nil || !strings.Contains(mail.ErrorHint(err), "quarantine") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		w.mustLeave(t, 5)
+	}
+}
+
 // Killed at any step, a message that fails is neither lost nor forgotten.
 func TestKilledAtEveryStepWithQuarantine(t *testing.T) {
 	t.Parallel()

@@ -164,6 +164,15 @@ func (s setup) normal(text string) string {
 	return logSyntax.ReplaceAllString(text, "")
 }
 
+// mustRetry has the next run ask for all that is in quarantine.
+func (s setup) mustRetry(t *testing.T) {
+	t.Helper()
+	code, stdout, stderr := program(t, "quarantine", "retry", "work", "--all", "--config", s.config)
+	if code != 0 || stdout != "" || stderr != "" {
+		t.Fatalf("retry: exit code %d, stdout %q, stderr:\n%s", code, stdout, stderr)
+	}
+}
+
 // mustRecover makes the run after the repair: everything that the honest
 // server has is in the archive, once, and one run more changes nothing.
 func (tr *trial) mustRecover(t *testing.T) {

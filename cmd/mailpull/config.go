@@ -201,3 +201,11 @@ func (a *app) completeAccounts(_ *cobra.Command, args []string, _ string) ([]str
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
+
+// completeAccount offers the accounts for the first argument only.
+func (a *app) completeAccount(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeAccounts(cmd, args, toComplete)
+}

@@ -25,15 +25,10 @@ type mailboxAnswer struct {
 func (a *app) mailboxesCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "mailboxes ACCOUNT",
-		Short: "List an account's mailboxes on the server, and which are pulled",
-		Args:  cobra.MatchAll(cobra.ExactArgs(1)),
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-			if len(args) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			return a.completeAccounts(cmd, args, toComplete)
-		},
+		Use:               "mailboxes ACCOUNT",
+		Short:             "List an account's mailboxes on the server, and which are pulled",
+		Args:              cobra.MatchAll(cobra.ExactArgs(1)),
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.load()
 			if err != nil {

@@ -103,10 +103,10 @@ func (a *app) judge(outcomes []daemon.Outcome, lockedFails bool) error {
 // writeOutcomes writes a table of all mailboxes and a verdict for each
 // account.
 func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
-	t := newTable(w, "ACCOUNT", "MAILBOX", "SERVER", "ARCHIVED", "NEW", "MISSING")
+	t := newTable(w, "ACCOUNT", "MAILBOX", "SERVER", "ARCHIVED", "NEW", "MISSING", "QUARANTINED")
 	for _, o := range outcomes {
 		for _, m := range o.Result.Mailboxes {
-			t.row(o.Account, printable(string(m.Mailbox)), grouped(m.Server), grouped(m.Archived), grouped(m.New), grouped(m.Missing))
+			t.row(o.Account, printable(string(m.Mailbox)), grouped(m.Server), grouped(m.Archived), grouped(m.New), grouped(m.Missing), grouped(m.Quarantined))
 		}
 	}
 	t.flush()
@@ -128,6 +128,7 @@ func verdict(o daemon.Outcome) string {
 		sum.Archived += m.Archived
 		sum.Gone += m.Gone
 		sum.Missing += m.Missing
+		sum.Quarantined += m.Quarantined
 	}
 	text := fmt.Sprintf("%s: %s; %s new, %s in %s", o.Account, balance(sum),
 		grouped(o.Result.New), size(o.Result.Bytes), took(o.Result.End.Sub(o.Result.Start)))
@@ -139,7 +140,11 @@ func verdict(o daemon.Outcome) string {
 
 // balance compares what the server has with what the archive has.
 func balance(m mail.MailboxResult) string {
-	return fmt.Sprintf("server %s, archived %s, missing %s", grouped(m.Server), grouped(m.Archived), grouped(m.Missing))
+	text := fmt.Sprintf("server %s, archived %s, missing %s", grouped(m.Server), grouped(m.Archived), grouped(m.Missing))
+	if m.Quarantined > 0 {
+		text += fmt.Sprintf(", in quarantine %s", grouped(m.Quarantined))
+	}
+	return text
 }
 
 // checkAccounts refuses names that the configuration does not have.

@@ -22,6 +22,7 @@ type accountAnswer struct {
 	State        string          `json:"state"` // ok, incomplete, failed, new, unreadable
 	Mailboxes    []mailboxStatus `json:"mailboxes"`
 	Messages     int             `json:"messages"`
+	Quarantined  int             `json:"quarantined"`
 	LastComplete *time.Time      `json:"last_complete_pass,omitempty"`
 	LastPass     *time.Time      `json:"last_pass,omitempty"`
 	LastError    string          `json:"last_error,omitempty"`
@@ -30,9 +31,10 @@ type accountAnswer struct {
 }
 
 type mailboxStatus struct {
-	Name     string `json:"name"`
-	Messages int    `json:"messages"`
-	Complete bool   `json:"complete"`
+	Name        string `json:"name"`
+	Messages    int    `json:"messages"`
+	Quarantined int    `json:"quarantined"`
+	Complete    bool   `json:"complete"`
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -106,8 +108,9 @@ func statusOf(cfg *config.Config, account config.Account) accountAnswer {
 		return answer
 	}
 	for _, m := range summary.Mailboxes {
-		answer.Mailboxes = append(answer.Mailboxes, mailboxStatus{string(m.Name), m.Seen, m.Complete})
+		answer.Mailboxes = append(answer.Mailboxes, mailboxStatus{string(m.Name), m.Seen, m.Quarantined, m.Complete})
 		answer.Messages += m.Seen
+		answer.Quarantined += m.Quarantined
 	}
 	if summary.LastComplete != nil {
 		answer.LastComplete = &summary.LastComplete.End
@@ -153,17 +156,20 @@ func readCheckpoint(path, account string) (*checkpoint.Summary, error) {
 // writeStatus writes a table, and below it what needs attention.
 func (a *app) writeStatus(answers []accountAnswer) {
 	now := time.Now()
-	t := newTable(a.stdout, "ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "LAST COMPLETE PASS")
+	t := newTable(a.stdout, "ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "QUARANTINED", "LAST COMPLETE PASS")
 	for _, s := range answers {
 		complete := "never"
 		if s.LastComplete != nil {
 			complete = fmt.Sprintf("%s (%s)", s.LastComplete.Local().Format("2006-01-02 15:04"), ago(*s.LastComplete, now))
 		}
-		t.row(s.Account, s.Source, s.State, grouped(len(s.Mailboxes)), grouped(s.Messages), complete)
+		t.row(s.Account, s.Source, s.State, grouped(len(s.Mailboxes)), grouped(s.Messages), grouped(s.Quarantined), complete)
 	}
 	t.flush()
 	for _, s := range answers {
 		if s.State == "ok" {
+			if s.Quarantined > 0 {
+				fmt.Fprintf(a.stdout, "\n%s: some messages could not be had, see: mailpull quarantine list %s\n", s.Account, s.Account)
+			}
 			continue
 		}
 		fmt.Fprintln(a.stdout)

@@ -56,6 +56,30 @@ func (p *pass) cameWhole(ref mail.Ref) {
 	delete(p.failures[ref.Mailbox], ref)
 }
 
+// someCame reports whether a message came whole in this pass.
+func (p *pass) someCame() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.whole > 0
+}
+
+// failedIn returns how many messages of a mailbox failed, and did not come whole
+// after that, and what the first of them failed with.
+func (p *pass) failedIn(box mail.MailboxName) (n int, first error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var at mail.Ref
+	for ref, f := range p.failures[box] {
+		if f.gone {
+			continue
+		}
+		if n++; n == 1 || mail.CompareRefs(ref, at) < 0 {
+			at, first = ref, f.first
+		}
+	}
+	return n, first
+}
+
 // setAside leaves a message out of the rest of the pass: asking again would
 // bring nothing, and a session that brings nothing must not count as one that
 // got further.

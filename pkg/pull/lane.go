@@ -136,7 +136,11 @@ func (l *lane) run() error {
 // giveUp ends a mailbox that the pass does not come back to.
 func (l *lane) giveUp(box mail.Mailbox, err error) {
 	l.endMailbox(box.Name, l.fruitless > maxFruitless)
-	l.record(l.outcome(box, err))
+	r := l.outcome(box, err)
+	if n, first := l.failedIn(box.Name); n > 0 && n == r.Missing {
+		r.Err = first // nothing but messages is the matter
+	}
+	l.record(r)
 }
 
 // asksToWait reports whether another sign-in now would do harm: the server is
@@ -153,7 +157,8 @@ func asksToWait(err error) bool {
 // which ended with err. It may when messages came; when some were found to be
 // what broke it; and when the source says that it wants to try in another way
 // at once. A mailbox of which nothing else comes is given up after a while, and
-// one that costs time-outs soon.
+// one that costs time-outs soon: at once when nothing ever came, for then it is
+// not a message that the server is silent about.
 func (l *lane) gotFurther(err error) bool {
 	if mail.ErrorClass(err) == mail.ClassTimeout {
 		if l.timeouts++; l.timeouts > maxTimeouts {
@@ -165,7 +170,8 @@ func (l *lane) gotFurther(err error) bool {
 		l.fruitless = 0
 		return true
 	}
-	if v == nil || v.failed == 0 && mail.ErrorRetry(err) != mail.RetryNow {
+	again := mail.ErrorRetry(err) == mail.RetryNow
+	if v == nil || !again && (v.failed == 0 || mail.ErrorClass(err) == mail.ClassTimeout && !l.someCame()) {
 		return false
 	}
 	l.fruitless++

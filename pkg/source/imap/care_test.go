@@ -125,7 +125,7 @@ func TestLearn(t *testing.T) {
 		mail.ClassConnect:   {true, mail.RetryNow},
 		mail.ClassServer:    {true, mail.RetryNow},
 		mail.ClassProtocol:  {true, mail.RetryNow},
-		mail.ClassTimeout:   {true, mail.RetryLater},
+		mail.ClassTimeout:   {true, mail.RetryNow},
 		mail.ClassThrottled: {false, mail.RetryLater},
 		mail.ClassLocal:     {false, mail.RetryLater},
 	} {

@@ -236,8 +236,7 @@ func (f *fetch) fail(ctx context.Context, err error) error {
 
 // learn draws from the end of a session what the next one should do. Where
 // care was taken the message in hand is to blame, and is settled as failed. A
-// session that brought nothing is followed by a careful one: at once, unless
-// it ended because the server fell silent.
+// session that brought nothing is followed by a careful one, at once.
 func (f *fetch) learn(dead *mail.Error) error {
 	switch dead.Class {
 	case mail.ClassConnect, mail.ClassServer, mail.ClassProtocol, mail.ClassTimeout:
@@ -248,9 +247,7 @@ func (f *fetch) learn(dead *mail.Error) error {
 	if !f.care.needed(box) {
 		if f.well == 0 {
 			f.care.take(box)
-			if dead.Class != mail.ClassTimeout {
-				dead.Retry = mail.RetryNow
-			}
+			dead.Retry = mail.RetryNow
 		}
 		return nil
 	}

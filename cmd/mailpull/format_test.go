@@ -44,6 +44,21 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// A column of zeros that nobody needs to see is left out, any other is not.
+func TestTableHidesZeros(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[string]string{"0": "A  C\nx  y\n", "2": "A  B  C\nx  2  y\n"} {
+		var out strings.Builder
+		table := newTable(&out, "A", "B", "C")
+		table.hideZeros = "B"
+		table.row("x", number, "y")
+		table.flush()
+		if out.String() != want {
+			t.Errorf("%s: got %q, want %q", number, out.String(), want)
+		}
+	}
+}
+
 func TestTableLinesUp(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -104,6 +104,7 @@ func (a *app) judge(outcomes []daemon.Outcome, lockedFails bool) error {
 // account.
 func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
 	t := newTable(w, "ACCOUNT", "MAILBOX", "SERVER", "ARCHIVED", "NEW", "MISSING", "QUARANTINED")
+	t.hideZeros = "QUARANTINED"
 	for _, o := range outcomes {
 		for _, m := range o.Result.Mailboxes {
 			t.row(o.Account, printable(string(m.Mailbox)), grouped(m.Server), grouped(m.Archived), grouped(m.New), grouped(m.Missing), grouped(m.Quarantined))

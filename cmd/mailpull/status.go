@@ -157,6 +157,7 @@ func readCheckpoint(path, account string) (*checkpoint.Summary, error) {
 func (a *app) writeStatus(answers []accountAnswer) {
 	now := time.Now()
 	t := newTable(a.stdout, "ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "QUARANTINED", "LAST COMPLETE PASS")
+	t.hideZeros = "QUARANTINED"
 	for _, s := range answers {
 		complete := "never"
 		if s.LastComplete != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ import (
 type table struct {
 	w    io.Writer
 	rows [][]string
+
+	// hideZeros is the head of a column that is left out when it is all zeros.
+	hideZeros string
 }
 
 func newTable(w io.Writer, head ...string) *table { return &table{w: w, rows: [][]string{head}} }
@@ -25,6 +29,7 @@ func (t *table) flush() {
 	if len(t.rows) < 2 {
 		return
 	}
+	t.hide()
 	widths := make([]int, len(t.rows[0]))
 	number := make([]bool, len(widths))
 	for i := range widths {
@@ -51,6 +56,17 @@ func (t *table) flush() {
 			b.WriteString(cell)
 		}
 		fmt.Fprintln(t.w, strings.TrimRight(b.String(), " "))
+	}
+}
+
+// hide takes out the column of hideZeros where it has no other number.
+func (t *table) hide() {
+	i := slices.Index(t.rows[0], t.hideZeros)
+	if i < 0 || slices.ContainsFunc(t.rows[1:], func(row []string) bool { return row[i] != "0" }) {
+		return
+	}
+	for r, row := range t.rows {
+		t.rows[r] = slices.Delete(row, i, i+1)
 	}
 }
 

@@ -70,7 +70,8 @@ type Batch interface {
 	Size() int64
 
 	// Seal waits until all is written and returns what is known of each
-	// message, by key: size, hash, form, Message-ID. The items are empty.
+	// message, by key: size, hash, form, Message-ID. The items are empty. A
+	// panic of a goroutine that wrote is raised here.
 	Seal() (map[Key]Delivery, error)
 
 	// Flush climbs rungs 3 to 5 for the messages named in items, which must

@@ -73,7 +73,9 @@ func (l *lane) guarded() (err error) {
 		if v := recover(); v != nil {
 			err = l.recovered(v)
 			l.cancel(err)
-			l.giveBack(l.box)
+			if l.box.Name != "" {
+				l.giveBack(l.box)
+			}
 		}
 	}()
 	return l.run()
@@ -100,6 +102,7 @@ func (l *lane) run() error {
 		err := l.pull(box)
 		switch {
 		case err == nil:
+			l.box = mail.Mailbox{}
 			barren = 0
 			continue
 		case l.ctx.Err() != nil:

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -656,7 +658,7 @@ func TestPanicCostsOnePass(t *testing.T) {
 		}
 	}}
 	r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Observer = watch })
-	if !errors.Is(err, pull.ErrPanic) || r.Complete {
+	if !errors.Is(err, pull.ErrPanic) || r.Complete || !r.Panicked {
 		t.Fatalf("got %v, %+v", err, r)
 	}
 	if r.New == 0 {
@@ -664,4 +666,61 @@ func TestPanicCostsOnePass(t *testing.T) {
 	}
 	w.mustComplete(t)
 	w.check(t, "INBOX")
+}
+
+// So does one anywhere else in a pass: in each method of the observer, and of
+// the source.
+func TestPanicIsContainedEverywhere(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*world, *pull.Options){
+		"planned":   func(_ *world, o *pull.Options) { o.Observer = &panicky{at: "planned"} },
+		"delivered": func(_ *world, o *pull.Options) { o.Observer = &panicky{at: "delivered"} },
+		"done":      func(_ *world, o *pull.Options) { o.Observer = &panicky{at: "done"} },
+		"choose":    func(_ *world, o *pull.Options) { o.Choose = func(mail.Mailbox) bool { panic("choose") } },
+		"open":      func(w *world, o *pull.Options) { o.Source = &panickySource{Server: w.server} },
+	} {
+		w := newWorld(box("INBOX", letters(10)...), box("Work", "a", "b"))
+		r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Sessions = 2; change(w, o) })
+		if !errors.Is(err, pull.ErrPanic) || r.Complete || !r.Panicked {
+			t.Errorf("%s: got %v, %+v", name, err, r)
+		}
+		for _, m := range r.Mailboxes {
+			if m.Mailbox == "" {
+				t.Errorf("%s: a result without a mailbox: %+v", name, m)
+			}
+		}
+		w.mustComplete(t)
+		w.check(t, "INBOX")
+		w.check(t, "Work")
+	}
+}
+
+// panicky is an observer that panics once in one of its methods.
+type panicky struct {
+	at   string
+	once sync.Once
+}
+
+func (p *panicky) panicAt(method string) {
+	if method == p.at {
+		p.once.Do(func() { panic("observer: " + method) })
+	}
+}
+
+func (p *panicky) Planned(mail.MailboxName, int)   { p.panicAt("planned") }
+func (p *panicky) Received(int)                    {}
+func (p *panicky) Delivered(mail.MailboxName, int) { p.panicAt("delivered") }
+func (p *panicky) Done(mail.MailboxResult)         { p.panicAt("done") }
+
+// panickySource panics when the second lane opens its session.
+type panickySource struct {
+	*mailtest.Server
+	opened atomic.Int64
+}
+
+func (s *panickySource) Open(ctx context.Context) (pull.Session, error) {
+	if s.opened.Add(1) == 2 {
+		panic("open")
+	}
+	return s.Server.Open(ctx)
 }

@@ -34,7 +34,13 @@ type batch struct {
 	mu       sync.Mutex
 	messages map[mail.Key]*message
 	size     int64
-	err      error // the first error in writing
+	err      error  // the first error in writing
+	panicked string // what a writer panicked with, and where
+}
+
+// errPanicked stands for a writer's panic until Seal tells of it.
+var errPanicked = &mail.Error{
+	Op: "maildir deliver", Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errors.New("internal error"),
 }
 
 // message is one message on its way through tmp/. What is known of it belongs
@@ -230,6 +236,9 @@ func (b *batch) Size() int64 {
 // Seal implements mail.Batch.
 func (b *batch) Seal() (map[mail.Key]mail.Delivery, error) {
 	b.settle()
+	if b.panicked != "" {
+		panic(b.panicked) // where somebody stands ready for it
+	}
 	if err := b.failure(); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,8 @@ package maildir
 
 import (
 	"crypto/sha256"
+	"fmt"
+	"runtime/debug"
 
 	"mailpull/pkg/mail"
 )
@@ -11,12 +13,27 @@ import (
 func (b *batch) write(jobs <-chan job) {
 	for j := range jobs {
 		if b.wanted(j.m) {
-			b.writeSmall(j)
+			b.guardedWrite(j)
 		}
 		size := cap(j.wire)
 		b.store.buffers.put(j.wire)
 		b.store.queue.give(size)
 	}
+}
+
+// guardedWrite keeps a panic for whoever owns the batch: on a goroutine of the
+// batch's own it would end every account's pass and not only this one.
+func (b *batch) guardedWrite(j job) {
+	defer func() {
+		if v := recover(); v != nil {
+			text := fmt.Sprintf("%v, in a writer:\n%s", v, debug.Stack())
+			_ = b.fail(j.m.box, errPanicked) // told by the next Add
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.panicked = text
+		}
+	}()
+	b.writeSmall(j)
 }
 
 // wanted reports whether a message is still to be written.

@@ -9,8 +9,11 @@ package signin
 import (
 	"context"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/emersion/go-sasl"
@@ -83,27 +86,31 @@ func (c *Credentials) Plain() (secret.String, error) {
 }
 
 // Redact replaces the password in a text that a server sent: as it is, as a
-// quoted string carries it, in base64, and inside the response of PLAIN. Call
-// it before the text is cut or escaped, or it will not be recognised.
+// quoted string carries it, in base64, inside the response of PLAIN, in
+// hexadecimal digits, and as a URL carries it. Call it before the text is cut
+// or escaped, or it will not be recognised.
 func (c *Credentials) Redact(text string) string {
-	for _, form := range c.forms() {
+	for _, form := range forms(c.username, c.password.Reveal()) {
 		text = strings.ReplaceAll(text, form, secret.Redacted)
 	}
 	return text
 }
 
-// forms lists what the password can look like, the longest first.
-func (c *Credentials) forms() []string {
-	plain := c.password.Reveal()
-	forms := []string{
+// forms lists what a password can look like, each before those that are parts
+// of it.
+func forms(username, plain string) []string {
+	quoted, digits := strconv.Quote(plain), hex.EncodeToString([]byte(plain))
+	return []string{
+		base64.StdEncoding.EncodeToString([]byte("\x00" + username + "\x00" + plain)),
+		quoted[1 : len(quoted)-1],
 		Escape(plain),
+		url.QueryEscape(plain),
+		url.PathEscape(plain),
 		plain,
 		base64.StdEncoding.EncodeToString([]byte(plain)),
+		digits,
+		strings.ToUpper(digits),
 	}
-	if response, err := c.Plain(); err == nil {
-		forms = append([]string{response.Reveal()}, forms...)
-	}
-	return forms
 }
 
 // Escape escapes what a quoted string must (RFC 9051 section 4.3).

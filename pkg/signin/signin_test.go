@@ -80,8 +80,9 @@ func TestRedact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join([]string{`a hun"ter\2`, `"hun\"ter\\2"`, plain.Reveal(), base64.StdEncoding.EncodeToString([]byte(`hun"ter\2`)), "b"}, "|")
-	want := `a [redacted]|"[redacted]"|[redacted]|[redacted]|b`
+	text := strings.Join([]string{`a hun"ter\2`, `"hun\"ter\\2"`, plain.Reveal(), base64.StdEncoding.EncodeToString([]byte(`hun"ter\2`)),
+		"68756e227465725c32", "68756E227465725C32", "hun%22ter%5C2", "b"}, "|")
+	want := `a [redacted]|"[redacted]"|[redacted]|[redacted]|[redacted]|[redacted]|[redacted]|b`
 	if got := c.Redact(text); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

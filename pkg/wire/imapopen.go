@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/signin"
 )
 
 // maxUnasked is how many responses that nobody asked for may come before the
@@ -21,11 +22,12 @@ const maxUnasked = 1000
 // the server said before sign-in, and before TLS all the more, is forgotten
 // but for its texts.
 type IMAP struct {
-	options Options
-	conn    *Conn
-	in      *imapStream
-	said    *said
-	guard   *Guard
+	options     Options
+	credentials *signin.Credentials
+	conn        *Conn
+	in          *imapStream
+	said        *said
+	guard       *Guard
 
 	caps map[string]bool // upper case
 	mark string          // what our tags begin with; nobody can guess it
@@ -44,13 +46,19 @@ func OpenIMAP(ctx context.Context, o Options) (*IMAP, error) {
 	o = o.withDefaults(protocolIMAP)
 	ctx, cancel := o.opening(ctx)
 	defer cancel()
+	// First, so that no server's text is shown with the password in it: one
+	// that heard it yesterday can repeat it in its greeting.
+	credentials, err := o.credentials(ctx, protocolIMAP)
+	if err != nil {
+		return nil, o.failure(protocolIMAP, "sign in", causeOf(ctx, err))
+	}
 	conn, err := o.dial(ctx)
 	if err != nil {
 		return nil, o.failure(protocolIMAP, "connect", err)
 	}
 	stop := conn.CloseOn(ctx)
 	defer stop()
-	c := &IMAP{options: o, conn: conn, said: &said{}, mark: "M" + rand.Text()[:6]}
+	c := &IMAP{options: o, credentials: credentials, conn: conn, said: &said{credentials: credentials}, mark: "M" + rand.Text()[:6]}
 	c.in = newIMAPStream(conn, c.said)
 	if err := c.open(ctx); err != nil {
 		_ = c.Close() // it ends with err, whatever closing says
@@ -76,7 +84,7 @@ func (c *IMAP) open(ctx context.Context) error {
 	}
 	c.said.tell(c.options.Log)
 	if !signedIn {
-		if err := c.signIn(ctx); err != nil {
+		if err := c.signIn(); err != nil {
 			return c.explain("sign in", err)
 		}
 	}

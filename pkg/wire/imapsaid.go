@@ -11,18 +11,12 @@ import (
 // said keeps what a server said to people. Its methods may be called from any
 // goroutine.
 type said struct {
-	mu          sync.Mutex
-	warnings    *Warnings           // nil: nothing is logged yet
-	credentials *signin.Credentials // nil until they are known
-	last        string              // of the last BYE, ALERT or NO
-	bye         *Status
-}
+	credentials *signin.Credentials // taken out of every text; nil: nothing is
 
-// hide takes the password out of every text from now on.
-func (s *said) hide(credentials *signin.Credentials) {
-	s.mu.Lock()
-	s.credentials = credentials
-	s.mu.Unlock()
+	mu       sync.Mutex
+	warnings *Warnings // nil: nothing is logged yet
+	last     string    // of the last BYE, ALERT or NO
+	bye      *Status
 }
 
 // tell logs alerts from now on. What came before TLS is nobody's word.
@@ -44,13 +38,10 @@ func (s *said) sum() {
 
 // redact takes the password out of a text.
 func (s *said) redact(text string) string {
-	s.mu.Lock()
-	credentials := s.credentials
-	s.mu.Unlock()
-	if credentials == nil {
+	if s.credentials == nil {
 		return text
 	}
-	return credentials.Redact(text)
+	return s.credentials.Redact(text)
 }
 
 // clean makes a server's text safe to show: without the password first,

@@ -38,23 +38,19 @@ func (o Options) credentials(ctx context.Context, p protocol) (*signin.Credentia
 
 // signIn signs in by the best way that the server offers. It is reached only
 // on a connection that is encrypted, or where plain text is permitted.
-func (c *IMAP) signIn(ctx context.Context) error {
+func (c *IMAP) signIn() error {
 	if err := c.needCapabilities(); err != nil {
 		return err
 	}
-	credentials, err := c.options.credentials(ctx, protocolIMAP)
-	if err != nil {
-		return causeOf(ctx, err)
-	}
-	c.said.hide(credentials)
 	var r Response
+	var err error
 	switch {
 	case c.Has("AUTH=PLAIN"):
-		r, err = c.authenticate(credentials)
+		r, err = c.authenticate()
 	case c.Has("LOGINDISABLED"):
 		return c.noMechanism()
 	default:
-		r, err = c.login(credentials)
+		r, err = c.login()
 	}
 	if err != nil {
 		return err
@@ -81,8 +77,8 @@ func (c *IMAP) noMechanism() error {
 
 // authenticate does AUTHENTICATE PLAIN, in one step where the server takes it
 // (SASL-IR, RFC 4959).
-func (c *IMAP) authenticate(credentials *signin.Credentials) (Response, error) {
-	response, err := credentials.Plain()
+func (c *IMAP) authenticate() (Response, error) {
+	response, err := c.credentials.Plain()
 	if err != nil {
 		return Response{}, err
 	}
@@ -108,10 +104,10 @@ func (c *IMAP) authenticate(credentials *signin.Credentials) (Response, error) {
 
 // login does LOGIN (RFC 9051 section 6.2.3). What cannot be quoted goes as a
 // literal, and only that: iCloud hangs up on literals here (2026).
-func (c *IMAP) login(credentials *signin.Credentials) (Response, error) {
+func (c *IMAP) login() (Response, error) {
 	tag := c.nextTag()
 	line := tag + " LOGIN"
-	for _, arg := range []string{credentials.Username(), credentials.Password().Reveal()} {
+	for _, arg := range []string{c.credentials.Username(), c.credentials.Password().Reveal()} {
 		if quoted, ok := signin.Quote(arg); ok {
 			line += " " + quoted
 			continue

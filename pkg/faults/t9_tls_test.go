@@ -59,7 +59,7 @@ type t9Cell struct {
 	heard func() []string
 
 	class mail.Class // of the refusal; empty: it signs in
-	hint  string     // a part of it; a server that gives its reason needs none
+	hint  string     // a part of it; the server's reason, and a lost connection, need none
 }
 
 // t9Harmless are the commands that a server may hear which is not trusted.
@@ -107,7 +107,8 @@ func t9Problems(way t9Way, cell t9Cell, open func(wire.Options) pull.Source) (pr
 		bad("class %s, want %s: %v", class, cell.class, err)
 	}
 	hint := mail.ErrorHint(err)
-	if hint == "" && cell.class != mail.ClassServer || !strings.Contains(hint, cell.hint) {
+	own := cell.class == mail.ClassServer || cell.class == mail.ClassConnect
+	if hint == "" && !own || !strings.Contains(hint, cell.hint) {
 		bad("hint %q does not say %q: %v", hint, cell.hint, err)
 	}
 	for _, text := range []string{err.Error(), hint} {

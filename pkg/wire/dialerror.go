@@ -29,8 +29,8 @@ func (o Options) failure(p protocol, step string, err error) error {
 		err = fmt.Errorf("the server closed the connection: %w", err)
 	}
 	v := o.judge(err)
-	if v.hint == "" && isBeginning(step) {
-		v.hint = o.beginningHint(p, v.class, err)
+	if v.class == mail.ClassProtocol && v.hint == "" && isBeginning(step) {
+		v.hint = fmt.Sprintf("what listens on %s does not speak %s as it should; check host, port and security", o.address(), strings.ToUpper(string(p)))
 	}
 	return &mail.Error{
 		Op:    string(p) + " " + step,
@@ -50,17 +50,6 @@ func isBeginning(step string) bool {
 		return true
 	}
 	return false
-}
-
-// beginningHint is for errors at the beginning that have no hint of their own.
-func (o Options) beginningHint(p protocol, class mail.Class, err error) string {
-	switch {
-	case class == mail.ClassProtocol:
-		return fmt.Sprintf("what listens on %s does not speak %s as it should; check host, port and security", o.address(), strings.ToUpper(string(p)))
-	case isHangup(err):
-		return fmt.Sprintf("%s hung up before it was signed in to; check host, port and security, or whether the server turns this machine away", o.address())
-	}
-	return ""
 }
 
 // safeError shows an error that can hold text of a server's, such as the

@@ -45,6 +45,12 @@ func (c *POP3Talk) Flush() {
 	}
 }
 
+// Await sends what was written and waits until the client says more.
+func (c *POP3Talk) Await() {
+	c.Flush()
+	_, _ = c.in.Peek(1) // the next line tells of an end
+}
+
 // HangUp sends what was written and ends the session.
 func (c *POP3Talk) HangUp() {
 	c.Flush()

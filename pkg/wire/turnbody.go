@@ -50,7 +50,8 @@ type turnBody struct {
 }
 
 // Read returns io.EOF only after the strict end was seen; a connection that
-// ends before that gives an error that is not io.EOF.
+// ends before that gives an error that is not io.EOF. It gives as much as is
+// buffered: a body of dots must not become a write to the disk for each line.
 func (b *turnBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -59,6 +60,11 @@ func (b *turnBody) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	n, err := b.read(p)
+	for err == nil && n < len(p) && b.turn.src.Buffered() >= len(".\r\n") { // enough that dot does not wait
+		var more int
+		more, err = b.read(p[n:])
+		n += more
+	}
 	b.err = err
 	return n, err
 }

@@ -144,6 +144,30 @@ func TestBodyEndIsSticky(t *testing.T) {
 	}
 }
 
+// A Read gives what is buffered, however many lines with dots that is.
+func TestBodyFillsItsReader(t *testing.T) {
+	t.Parallel()
+	const lines = 4000
+	turn := playBackFrom(strings.NewReader("+OK\r\n"+strings.Repeat("..\r\n", lines)+".\r\n"), Limits{})
+	if err := turn.Send("RETR 1"); err != nil {
+		t.Fatal(err)
+	}
+	_, body, err := turn.Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, size, reads := make([]byte, 32<<10), 0, 0
+	for err == nil {
+		var n int
+		n, err = body.Read(p)
+		size += n
+		reads++
+	}
+	if !errors.Is(err, io.EOF) || size != lines*len(".\r\n") || reads > 4 {
+		t.Errorf("%d bytes in %d reads, %v", size, reads, err)
+	}
+}
+
 func TestBodyIsBounded(t *testing.T) {
 	t.Parallel()
 	endless := iotest.DataErrReader(strings.NewReader(strings.Repeat("x", 5000)))

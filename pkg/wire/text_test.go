@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -15,7 +16,9 @@ func TestText(t *testing.T) {
 		{strings.Repeat("a", 200), strings.Repeat("a", 200)},
 		{strings.Repeat("a", 201), strings.Repeat("a", 197) + "..."},
 		{strings.Repeat("a", 195) + "\n\n", strings.Repeat("a", 195) + "..."},
-		{strings.Repeat("\n", 1<<20), strings.Repeat(`\x0a`, 49) + "..."},
+		{strings.Repeat("\n", 1<<20), strings.Repeat(`\x0a`, 39) + "..."},
+		{strings.Repeat(`"`, 100), strings.Repeat(`"`, 100)},
+		{strings.Repeat(`\`, 101), strings.Repeat(`\`, 98) + "..."},
 	} {
 		if got := Text(tc.in); got != tc.want {
 			t.Errorf("Text(%.20q…) = %q, want %q", tc.in, got, tc.want)
@@ -28,8 +31,8 @@ func FuzzText(f *testing.F) {
 	f.Add(strings.Repeat("\x1b", 60))
 	f.Fuzz(func(t *testing.T, s string) {
 		got := Text(s)
-		if len(got) > 200 {
-			t.Errorf("%d bytes", len(got))
+		if quoted := strconv.Quote(got); len(quoted) > 200+len(`""`) {
+			t.Errorf("%d bytes in quotes", len(quoted))
 		}
 		for i := range len(got) {
 			if got[i] < ' ' || got[i] > '~' {

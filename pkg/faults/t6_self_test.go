@@ -127,3 +127,22 @@ func TestT6NoticesBugs(t *testing.T) {
 		})
 	}
 }
+
+// The judge of the fuzz target notices a file that was not said.
+func TestT6FuzzNoticesBytes(t *testing.T) {
+	t.Parallel()
+	said := t6Seed("+OK\r\n..x\r\n.\r\n", "+OK 1 a\r\n", "+OK\r\ny\n.\nz\r\n.\r\n", "+OK 2 b\r\n", "+OK\r\n")
+	r := newRig(pop3Source, &mailtest.Link{Serve: t6Play(said)})
+	if result, err := r.pass(t.Context()); err != nil || result.New != 2 {
+		t.Fatalf("%d messages, %v", result.New, err)
+	}
+	r.link.Wait()
+	if problems := t6Said(r, said); len(problems) > 0 {
+		t.Error(problems)
+	}
+	for _, other := range []string{"z", "..x"} {
+		if problems := t6Said(r, bytes.ReplaceAll(said, []byte(other), []byte("w"))); len(problems) != 1 {
+			t.Errorf("without %q: %q", other, problems)
+		}
+	}
+}

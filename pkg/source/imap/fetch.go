@@ -57,6 +57,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		jobs:     make(chan *command, maxInFlight),
 		events:   make(chan event),
 	}
+	defer f.letGo()
 	err := f.run()
 	if err == nil {
 		err = f.lookFor(ctx)
@@ -69,6 +70,16 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		s.end()
 	}
 	return err
+}
+
+// letGo ends what a panic of the receiver leaves behind: the pumps, which wait
+// for a message to be taken, and go-imap's reader, which waits for the pumps.
+func (f *fetch) letGo() {
+	if !f.stopped {
+		f.Abort()
+		f.stop()
+		f.end()
+	}
 }
 
 // fetch is one call of Session.Fetch. Everything belongs to the goroutine
@@ -89,6 +100,7 @@ type fetch struct {
 	events  chan event
 	running sync.WaitGroup // the sender and the pumps
 	started bool
+	stopped bool
 
 	flight    []*command // sent and not completed, oldest first
 	held      *command   // its message ended the fetch, and its pump waits
@@ -135,10 +147,11 @@ func (f *fetch) run() error {
 func (f *fetch) next() error {
 	e := <-f.events
 	if e.message != nil {
+		f.held = e.command // stop lets it go, if it comes to that
 		if err := f.take(e.command, e.message); err != nil {
-			f.held = e.command // stop lets it go
 			return err
 		}
+		f.held = nil
 		e.taken <- struct{}{}
 		return nil
 	}
@@ -221,6 +234,7 @@ func (f *fetch) pump(c *command, sent *imapclient.FetchCommand) {
 // go-imap's reader went on meanwhile, on the same buffer; the pump has to wait
 // until that one has ended.
 func (f *fetch) stop() {
+	f.stopped = true
 	close(f.jobs)
 	if f.torn {
 		<-f.client.Closed()

@@ -407,6 +407,53 @@ func TestFetchReceiverFails(t *testing.T) {
 	}
 }
 
+// A receiver that panics, wherever, leaves no goroutine behind: TestMain looks.
+func TestFetchReceiverPanics(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"body", "settle", "settled"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			p := &peer{caps: "ESEARCH", messages: sized(200, 20_000)}
+			session, refs := selectInbox(t, p.listen(t))
+			defer func() {
+				if v := recover(); v != when {
+					t.Errorf("recovered %v", v)
+				}
+			}()
+			err := session.Fetch(context.Background(), refs, &panicker{box: newBox(t), when: when})
+			t.Errorf("the fetch ended with %v", err)
+		})
+	}
+}
+
+// panicker is a receiver that panics, not before it has taken some messages.
+type panicker struct {
+	*box
+	when string
+	n    int
+}
+
+func (p *panicker) at(place string) {
+	if p.n++; place == p.when && p.n > 10 {
+		panic(place)
+	}
+}
+
+func (p *panicker) Body(ref mail.Ref, size int64, body io.Reader) error {
+	p.at("body")
+	return p.box.Body(ref, size, body)
+}
+
+func (p *panicker) Settle(item mail.Item, outcome error) error {
+	p.at("settle")
+	return p.box.Settle(item, outcome)
+}
+
+func (p *panicker) Settled() error {
+	p.at("settled")
+	return p.box.Settled()
+}
+
 func TestFetchCancelled(t *testing.T) {
 	t.Parallel()
 	why := errors.New("told to stop")

@@ -127,7 +127,7 @@ func (s *imapStream) fill() error {
 		s.w = copy(s.buf, s.buf[s.r:s.w])
 		s.r = 0
 	case s.w == len(s.buf):
-		s.buf = append(s.buf, make([]byte, len(s.buf))...)
+		s.grow()
 	}
 	n, err := s.conn.Read(s.buf[s.w:])
 	s.w += n
@@ -138,6 +138,16 @@ func (s *imapStream) fill() error {
 		return nil // an error comes back at the next read, it is kept
 	}
 	return err
+}
+
+// grow makes the buffer twice as large, but not much larger than the response
+// in hand may be: the last step of a long listing would cost more than all
+// before it.
+func (s *imapStream) grow() {
+	more := min(len(s.buf), max(s.left-len(s.buf), 0)+streamBuffer)
+	larger := make([]byte, len(s.buf)+more)
+	copy(larger, s.buf)
+	s.buf = larger
 }
 
 // read reads bytes of a literal: what is buffered first, then straight from

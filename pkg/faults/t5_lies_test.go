@@ -57,7 +57,7 @@ func on(prefix string, fn func(c *mailtest.IMAPTalk, tag, command string)) lie {
 
 // say writes lines. A line that begins with "$" begins with the command's tag;
 // "$+" is the tag that the next command of ours will have. "HANGUP" and "STALL"
-// are what they say.
+// are what they say, and a line that begins with "=" has no end.
 func say(c *mailtest.IMAPTalk, tag string, lines []string) {
 	for _, line := range lines {
 		switch {
@@ -65,6 +65,8 @@ func say(c *mailtest.IMAPTalk, tag string, lines []string) {
 			c.HangUp()
 		case line == "STALL":
 			c.Stall()
+		case strings.HasPrefix(line, "="):
+			c.Raw(line[1:])
 		case strings.HasPrefix(line, "$+"):
 			c.Raw(nextTag(tag) + line[2:] + "\r\n")
 		case strings.HasPrefix(line, "$"):

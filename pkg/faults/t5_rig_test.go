@@ -44,11 +44,15 @@ type t5Case struct {
 	within   time.Duration
 	heap     bool
 
+	// listing has the heap grow as a listing does that is as long as the
+	// program permits.
+	listing bool
+
 	// also are UIDVALIDITYs under which the server may have its messages
 	// stored, beside its own.
 	also []mail.UIDValidity
 
-	// break is what a self-test breaks.
+	// breakIt is what a self-test breaks.
 	breakIt func(r *rig)
 }
 

@@ -12,6 +12,7 @@ func t5All() []t5Case {
 	for _, cases := range [][]t5Case{
 		t5Greetings(), t5SignIns(), t5StartTLSCases(), t5EveryCommand(), t5MisplacedCodes(),
 		t5Names(), t5Statuses(), t5Examines(), t5Searches(), t5Fetches(),
+		t5BodySizes(), t5OtherSizes(), t5Depths(), t5ListBombs(), t5Floods(), t5Times(),
 	} {
 		all = append(all, cases...)
 	}

@@ -55,7 +55,8 @@ type Response struct {
 	Odd error
 
 	// Raw is the rest of the line behind the name, for SEARCH and ESEARCH
-	// only: they can hold millions of numbers.
+	// only: they can hold millions of numbers. A long one comes as several
+	// responses, each of which is one that the server could have sent.
 	Raw string
 
 	// Status is what a status response says: OK, NO, BAD, BYE, PREAUTH. Its
@@ -111,11 +112,31 @@ func isAnswer(typ string) bool { return typ == "OK" || typ == "NO" || typ == "BA
 // response reads one response, with all its literals. The caller says when
 // one is due.
 func (s *imapStream) response() (Response, error) {
-	s.begin()
-	line, err := s.line()
+	if s.listing == "" {
+		s.begin()
+	}
+	line, goesOn, err := s.piece()
 	if err != nil {
 		return Response{}, err
 	}
+	var r Response
+	if s.listing == "" {
+		r, err = s.parse(line)
+	} else {
+		r, err = moreOf(s.listing, line)
+	}
+	if err != nil {
+		return Response{}, s.fail(err)
+	}
+	s.listing = ""
+	if goesOn {
+		s.listing = r.Type
+	}
+	return r, nil
+}
+
+// parse reads the response that begins with a line.
+func (s *imapStream) parse(line []byte) (Response, error) {
 	r, rest, err := s.head(line)
 	switch {
 	case err != nil:
@@ -135,10 +156,17 @@ func (s *imapStream) response() (Response, error) {
 	default:
 		r.Nodes, err = s.nodes(rest)
 	}
-	if err != nil {
-		return Response{}, s.fail(err)
+	return r, err
+}
+
+// moreOf makes a response of its own out of a piece of a listing. An ESEARCH
+// was cut inside the set that ALL begins.
+func moreOf(typ string, piece []byte) (Response, error) {
+	raw, err := rawListing(piece)
+	if typ == "ESEARCH" {
+		raw = "ALL " + raw
 	}
-	return r, nil
+	return Response{Tag: "*", Type: typ, Raw: raw}, err
 }
 
 // isOneLine reports whether a response surely ends with its line. Only then can

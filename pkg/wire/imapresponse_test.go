@@ -3,8 +3,11 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -131,5 +134,59 @@ func TestStreamGoesOnAfterKick(t *testing.T) {
 	}
 	if conn.Err() != nil {
 		t.Errorf("the connection ended: %v", conn.Err())
+	}
+}
+
+// A long listing comes in pieces that read like answers of their own, however
+// the bytes arrive, and the response behind it is the next one.
+func TestLongListingComesInPieces(t *testing.T) {
+	t.Parallel()
+	var numbers []string
+	for i := range 50_000 {
+		numbers = append(numbers, strconv.Itoa(2*i+1))
+	}
+	for name, c := range map[string]struct{ head, sep, tail, first, more string }{
+		"SEARCH":               {"* SEARCH ", " ", "", "", ""},
+		"SEARCH with MODSEQ":   {"* search ", " ", " (MODSEQ 9 " + strings.Repeat("x ", 40_000) + ")", "", ""},
+		"ESEARCH":              {"* ESEARCH (TAG \"x\") UID ALL ", ",", "", "(TAG \"x\") UID ALL ", "ALL "},
+		"ESEARCH with a COUNT": {"* esearch UID ALL ", ",", " COUNT 50000", "UID ALL ", "ALL "},
+	} {
+		for _, slow := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, slow), func(t *testing.T) {
+				t.Parallel()
+				var in io.Reader = strings.NewReader(c.head + strings.Join(numbers, c.sep) + c.tail + "\r\n* 7 EXISTS\r\n")
+				if slow {
+					in = &oneByte{in}
+				}
+				s := newIMAPStream(newConn(&fixed{in: in}, Limits{}.WithDefaults(), nil), &said{})
+				var got []string
+				for n := 0; ; n++ {
+					r, err := s.response()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if r.Type == "EXISTS" {
+						if n < 3 || r.Num != 7 {
+							t.Errorf("%d pieces, and then %+v", n, r)
+						}
+						break
+					}
+					prefix := c.first
+					if n > 0 {
+						prefix = c.more
+					}
+					raw, ok := strings.CutPrefix(r.Raw, prefix)
+					if !ok || r.Type != strings.Fields(strings.ToUpper(c.head))[1] {
+						t.Fatalf("piece %d is %s %.40q", n, r.Type, r.Raw)
+					}
+					raw, _, _ = strings.Cut(raw, "(MODSEQ") // as addSearch of source/imap does
+					raw, _, _ = strings.Cut(raw, " COUNT")
+					got = append(got, strings.FieldsFunc(raw, func(r rune) bool { return r == ' ' || r == ',' })...)
+				}
+				if !slices.Equal(got, numbers) {
+					t.Errorf("got %d numbers, want %d", len(got), len(numbers))
+				}
+			})
+		}
 	}
 }

@@ -13,6 +13,9 @@ const (
 	// streamBuffer is how much is read from the connection at once.
 	streamBuffer = 64 << 10
 
+	// maxPiece is how much of a listing is handed on at once, at least.
+	maxPiece = streamBuffer / 2
+
 	// smallLiteral is the largest literal that is not a message's body.
 	smallLiteral = 64 << 10
 )
@@ -20,12 +23,13 @@ const (
 // imapStream reads an IMAP server's bytes as lines and literals and bounds
 // what one response can cost. It belongs to one goroutine at a time.
 type imapStream struct {
-	conn  *Conn
-	said  *said
-	buf   []byte // buf[r:w] was read from conn and not used yet
-	r, w  int
-	left  int  // how many more bytes the response in hand may have outside of bodies
-	typed bool // whether the response in hand is a listing was looked at
+	conn    *Conn
+	said    *said
+	buf     []byte // buf[r:w] was read from conn and not used yet
+	r, w    int
+	left    int    // how many more bytes the response in hand may have outside of bodies
+	listing string // SEARCH or ESEARCH, of which a piece was read and the rest follows
+	typed   bool   // whether the response in hand is a listing was looked at
 }
 
 func newIMAPStream(conn *Conn, said *said) *imapStream {
@@ -88,6 +92,48 @@ func (s *imapStream) line() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// piece is line, except that of a long listing it returns what has arrived, cut
+// between two numbers: one of a large mailbox must not cost memory for its whole
+// length. goesOn is true then.
+func (s *imapStream) piece() (line []byte, goesOn bool, err error) {
+	for s.buffered() < maxPiece && !s.hasLine() && s.mayList() {
+		if err := s.fill(); err != nil {
+			return nil, false, err
+		}
+	}
+	if end := s.cut(); end > 0 && !s.hasLine() && s.mayList() {
+		s.allow(s.buf[s.r:s.w])
+		line = s.buf[s.r : s.r+end]
+		s.r += end + 1
+		return line, true, s.spend(int64(end) + 1)
+	}
+	line, err = s.line()
+	return line, false, err
+}
+
+// mayList reports whether what is buffered is of a listing, or may be.
+func (s *imapStream) mayList() bool {
+	return s.listing != "" || s.buffered() < len("* ESEARCH ") || isListing(s.buf[s.r:s.w])
+}
+
+// cut returns where what is buffered of a listing can be cut, at most 0 for
+// nowhere: before a comma of ESEARCH's set, or before a blank of SEARCH's numbers
+// that does not stand behind a parenthesis.
+func (s *imapStream) cut() int {
+	text := s.buf[s.r:s.w]
+	if s.listing == "ESEARCH" || s.listing == "" && len(text) > 2 && (text[2] == 'E' || text[2] == 'e') {
+		return bytes.LastIndexByte(text, ',')
+	}
+	if open := bytes.IndexByte(text, '('); open >= 0 {
+		text = text[:open]
+	}
+	end := bytes.LastIndexByte(text, ' ')
+	if s.listing == "" && end <= len("* SEARCH") {
+		return 0
+	}
+	return end
 }
 
 // allow raises the allowance for the two responses that may be long because

@@ -71,7 +71,7 @@ func playT5(t *testing.T, script []byte) (pull.Result, error) {
 		return true
 	}
 	r := imapRig(server)
-	r.limits = wire.Limits{Literal: 1 << 20, Line: 64 << 10, Listing: 64 << 10, Messages: 1000, Mailboxes: 100}
+	r.limits = wire.Limits{Literal: 64, Line: 64 << 10, Listing: 64 << 10, Messages: 1000, Mailboxes: 100}
 	began := time.Now()
 	result, err := r.pass(t.Context())
 	if took := time.Since(began); took > time.Hour {

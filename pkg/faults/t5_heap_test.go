@@ -15,8 +15,9 @@ const (
 	// beyond what there was before.
 	t5HeapGrowth = 16 << 20
 
-	// t5Listing is the same for a listing, of which 16 MiB are permitted: a
-	// mailbox of a million messages is half as long. It is read as one line.
+	// t5Listing is the same for a listing, of which 16 MiB are permitted. A
+	// million gaps between UIDs cost twice their eight megabytes while they are
+	// sorted; names of mailboxes are kept as they are on the wire, too.
 	t5Listing = 48 << 20
 
 	// t5CPU is how much computing the longest bomb may cost, the server's

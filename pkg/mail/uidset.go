@@ -64,7 +64,7 @@ func NewUIDSet(ranges []UIDRange) UIDSet {
 		}
 		return 0
 	})
-	var set UIDSet
+	set := sorted[:0] // it never overtakes the loop
 	for _, r := range sorted {
 		if n := len(set); n > 0 && (r.Lo <= set[n-1].Hi || r.Lo-1 == set[n-1].Hi) {
 			set[n-1].Hi = max(set[n-1].Hi, r.Hi)
@@ -73,6 +73,12 @@ func NewUIDSet(ranges []UIDRange) UIDSet {
 		if r.Hi != 0 {
 			set = append(set, UIDRange{max(r.Lo, 1), r.Hi})
 		}
+	}
+	switch {
+	case len(set) == 0:
+		return nil
+	case len(set) < len(sorted)/2: // most of the memory would lie idle
+		return slices.Clone(set)
 	}
 	return set
 }

@@ -137,8 +137,14 @@ func (o *Oracle) judge(archive durable.Dir, r Records) (*look, []Breach) {
 		l.proof(m, r)
 	}
 	for key, d := range r.Listed {
-		if _, known := o.byKey[key]; !known {
+		i, known := o.byKey[key]
+		switch {
+		case !known:
 			l.breach("P11", "the manifest lists %v, which no server sent", d.Item.Ref)
+		case l.count[i] == 0 && !o.messages[i].delivered(r):
+			// The checkpoint forgets what was listed under another UIDVALIDITY,
+			// and the archive must not.
+			l.breach("P1", "listed in the manifest, and not in the archive: %s", o.messages[i].name)
 		}
 	}
 	return l, l.breaches

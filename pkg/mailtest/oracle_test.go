@@ -80,6 +80,11 @@ func TestOracle(t *testing.T) {
 	}{
 		"all is well": {func(*testing.T, *oracleCase) {}, ""},
 		"lost":        {func(t *testing.T, c *oracleCase) { c.remove(t, "new", second(c)) }, "P1: recorded as delivered, and not in the archive"},
+		"lost since it was renumbered": {func(t *testing.T, c *oracleCase) {
+			c.oracle.Gone(c.refs[1])
+			c.records.Delivered = func(ref mail.Ref) bool { return ref == c.refs[0] }
+			c.remove(t, "new", second(c))
+		}, "P1: listed in the manifest, and not in the archive"},
 		"never recorded": {func(t *testing.T, c *oracleCase) {
 			c.records.Delivered = func(ref mail.Ref) bool { return ref == c.refs[0] }
 		}, "P1: complete, and not in the checkpoint"},

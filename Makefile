@@ -58,6 +58,11 @@ microbench: ## benchmarks of the parts
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
 
+HOURS ?= 1
+.PHONY: soak
+soak: ## HOURS=1 of faults of every kind on 50 accounts; as root also a full disk
+	MAILPULL_SOAK_HOURS=$(HOURS) $(GO) test -count=1 -timeout 0 -run '^TestLevel3Soak$$' -v ./pkg/faults
+
 .PHONY: cover
 cover: ## coverage of the packages
 	$(GO) test -coverprofile=bin/cover.out ./... && $(GO) tool cover -func=bin/cover.out | tail -n 1

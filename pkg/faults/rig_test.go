@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"testing"
 
@@ -27,6 +28,9 @@ import (
 // The suites make a hundred thousand accounts, each of them garbage after a
 // millisecond. The collector takes half of the time unless it is told to wait.
 func TestMain(m *testing.M) {
+	if os.Getenv(l3WorkerEnv) != "" {
+		os.Exit(l3Worker(os.Stdin, os.Stdout))
+	}
 	debug.SetGCPercent(800)
 	goleak.VerifyTestMain(m)
 }

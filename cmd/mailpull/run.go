@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"syscall"
 
@@ -11,11 +12,13 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/metrics"
 	"mailpull/pkg/pull"
 )
 
 func (a *app) runCommand() *cobra.Command {
 	var quiet bool
+	var metricsFile string
 	ifLocked := "skip"
 	cmd := &cobra.Command{
 		Use:   "run [ACCOUNT...]",
@@ -42,21 +45,28 @@ local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
 			if err := checkAccounts(cfg, args); err != nil {
 				return err
 			}
-			return a.pullOnce(cmd, cfg, args, quiet, ifLocked == "fail")
+			return a.pullOnce(cmd, cfg, args, runFlags{quiet, ifLocked == "fail", metricsFile})
 		},
 	}
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no progress and no table, also on a terminal")
 	cmd.Flags().StringVar(&ifLocked, "if-locked", ifLocked, "when another process has the account: `skip` it, or fail with 75")
+	cmd.Flags().StringVar(&metricsFile, "metrics-file", "", "write the metrics of all accounts to `file` at the end, for node_exporter's textfile collector")
 	return cmd
 }
 
+// runFlags are the flags of run.
+type runFlags struct {
+	quiet, lockedFails bool
+	metricsFile        string
+}
+
 // pullOnce makes the passes and tells how they went.
-func (a *app) pullOnce(cmd *cobra.Command, cfg *config.Config, accounts []string, quiet, lockedFails bool) error {
-	live := !quiet && isTerminal(a.stderr)
+func (a *app) pullOnce(cmd *cobra.Command, cfg *config.Config, accounts []string, flags runFlags) error {
+	live := !flags.quiet && isTerminal(a.stderr)
 	out := io.Writer(a.stderr)
 	var observe func(string) pull.Observer
 	done := func() {}
-	if !quiet {
+	if !flags.quiet {
 		p := newProgress(a.stderr, live)
 		out, done = p, p.Close
 		observe = func(account string) pull.Observer { return p.observe(account) }
@@ -71,7 +81,13 @@ func (a *app) pullOnce(cmd *cobra.Command, cfg *config.Config, accounts []string
 	if live {
 		writeOutcomes(a.stderr, outcomes)
 	}
-	return a.judge(outcomes, lockedFails)
+	if flags.metricsFile != "" {
+		build := metrics.Build{Version: version, Revision: commit, GoVersion: runtime.Version()}
+		if err := daemon.WriteMetrics(flags.metricsFile, cfg, build, outcomes); err != nil {
+			log.Warn("metrics were not written", "err", err) // the mail is what counts
+		}
+	}
+	return a.judge(outcomes, flags.lockedFails)
 }
 
 // judge complains about what failed and chooses the exit code.

@@ -15,11 +15,16 @@ import (
 // can be forgotten although the bytes are there. Two calls for one name must
 // not run at once.
 func WriteFile(dir Dir, name string, data []byte) error {
-	tmp := name + ".tmp"
+	return replace(dir, name, name+".tmp", data, noMore)
+}
+
+// replace is WriteFile by way of the file tmp, on which more is called before
+// it is flushed.
+func replace(dir Dir, name, tmp string, data []byte, more func(File) error) error {
 	if err := dir.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := writeNew(dir, tmp, data); err != nil {
+	if err := writeNew(dir, tmp, data, more); err != nil {
 		_ = dir.Remove(tmp) // the first error is the one to tell
 		return err
 	}
@@ -31,14 +36,19 @@ func WriteFile(dir Dir, name string, data []byte) error {
 }
 
 // writeNew creates a file whose bytes are durable when it returns nil.
-func writeNew(dir Dir, name string, data []byte) error {
+func writeNew(dir Dir, name string, data []byte, more func(File) error) error {
 	f, err := dir.Create(name)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
 	if err == nil {
+		err = more(f)
+	}
+	if err == nil {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
 }
+
+func noMore(File) error { return nil }

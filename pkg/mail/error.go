@@ -47,6 +47,14 @@ const (
 	ClassConfig    Class = "config"    // the configuration
 )
 
+// Classes returns all classes.
+func Classes() []Class {
+	return []Class{
+		ClassDNS, ClassConnect, ClassTLS, ClassAuth, ClassThrottled, ClassQuota,
+		ClassProtocol, ClassServer, ClassTimeout, ClassDisk, ClassLocal, ClassConfig,
+	}
+}
+
 // ErrGone marks a message that the server listed and no longer has. It is an
 // outcome, not a failure.
 var ErrGone = errors.New("gone from the server")

@@ -35,6 +35,9 @@ func (l *lane) identify(listing mail.Refs) error {
 	case known.Validity != listing.Validity:
 		l.Log.Warn("uidvalidity changed, matching what the archive has by content",
 			"mailbox", listing.Mailbox.Shown(), "before", known.Validity, "now", listing.Validity)
+		l.mu.Lock()
+		l.result.Renumbered++
+		l.mu.Unlock()
 	case len(listing.UIDLs) == 0 || known.Matching || !l.replaced(listing, known.Listed):
 		return nil
 	}

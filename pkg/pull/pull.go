@@ -68,6 +68,9 @@ type Result struct {
 	// Panicked is set when a bug, of ours or of a library, cost the account
 	// this pass.
 	Panicked bool
+
+	// Renumbered counts the mailboxes whose UIDVALIDITY changed.
+	Renumbered int
 }
 
 // ErrInterrupted is the cause of a pass that was cancelled. What was settled

@@ -1,0 +1,136 @@
+package faults
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// level2 keeps the tests of level 2, which need the real program, minutes and
+// mostly root, out of a plain go test.
+func level2(t *testing.T) {
+	t.Helper()
+	if os.Getenv("MAILPULL_LEVEL2") != "1" {
+		t.Skip("level 2 of the fault programme runs with: make faults")
+	}
+}
+
+// lacking skips a test that cannot run in this place, loudly. Where
+// MAILPULL_REQUIRE_FAULTS=1, as in CI, it fails it.
+func lacking(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("MAILPULL_REQUIRE_FAULTS") == "1" {
+		t.Fatalf("MAILPULL_REQUIRE_FAULTS=1, and %s", what)
+	}
+	t.Skipf("SKIPPED: %s", what)
+}
+
+// needRoot is for tests that mount.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		lacking(t, "mounting needs root")
+	}
+}
+
+// needTools is for tests that call other programs.
+func needTools(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			lacking(t, name+" is not installed: scripts/install-faults.sh does it on Debian")
+		}
+	}
+}
+
+// l2Build builds the program once, the way make build does.
+var l2Build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "mailpull-faults")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "mailpull")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "mailpull/cmd/mailpull")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.Join(err, errors.New(string(out)))
+	}
+	return binary, nil
+})
+
+// l2Binary returns the path of the real program: $MAILPULL_BINARY, or one that
+// is built for the occasion.
+func l2Binary(t *testing.T) string {
+	t.Helper()
+	if binary := os.Getenv("MAILPULL_BINARY"); binary != "" {
+		return binary
+	}
+	binary, err := l2Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
+// l2Listen serves connections on a free port of loopback until the test ends,
+// and returns the port. All connections are closed then.
+func l2Listen(t *testing.T, serve func(net.Conn)) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	var mu sync.Mutex
+	open := make(map[net.Conn]bool)
+	served.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[conn] = true
+			mu.Unlock()
+			served.Go(func() {
+				serve(conn)
+				_ = conn.Close() // it may be closed already
+				mu.Lock()
+				delete(open, conn)
+				mu.Unlock()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		mu.Lock()
+		for conn := range open {
+			_ = conn.Close() // the client is gone or will learn it so
+		}
+		mu.Unlock()
+		served.Wait()
+	})
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// l2OneLine reports whether what a failed run said is one line that says what
+// is wrong, and at most one more with a hint.
+func l2OneLine(stderr string) bool {
+	var lines, hints int
+	for line := range strings.Lines(stderr) {
+		switch {
+		case strings.HasPrefix(line, "mailpull: hint: "):
+			hints++
+		case strings.HasPrefix(line, "mailpull: "):
+			lines++
+		default:
+			return false
+		}
+	}
+	return lines == 1 && hints <= 1
+}

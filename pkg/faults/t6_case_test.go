@@ -156,7 +156,7 @@ func (c t6Case) run(t *testing.T, broken func(pull.Source) pull.Source) []string
 		}
 		r.rig.disk = disk
 		defer disk.Close() // every file of it was flushed
-		_ = t6Heap() // what only a finalizer or a pool still knows goes the second time
+		_ = t6Heap()       // what only a finalizer or a pool still knows goes the second time
 		r.base = t6Heap()
 	}
 	for range max(1, c.passes) {

@@ -75,6 +75,25 @@ func TestResponseDepth(t *testing.T) {
 	}
 }
 
+// A line that is too long costs no more memory than it takes to see that: the
+// buffer does not double over the limit.
+func TestLongLineCostsItsLimit(t *testing.T) {
+	t.Parallel()
+	for in, most := range map[string]int{
+		"* SEARCH" + strings.Repeat(" 1", 2<<20):  1 << 20,
+		"* LIST () " + strings.Repeat("x", 2<<20): 300_000,
+	} {
+		conn := newConn(&fixed{in: strings.NewReader(in)}, Limits{Line: 300_000, Listing: 1 << 20}.WithDefaults(), nil)
+		s := newIMAPStream(conn, &said{})
+		if _, err := s.response(); !errors.Is(err, ErrTooMuch) {
+			t.Errorf("%.10s: got %v, want %v", in, err, ErrTooMuch)
+		}
+		if got := len(s.buf); got > most+streamBuffer {
+			t.Errorf("%.10s: a buffer of %d bytes for a line of at most %d", in, got, most)
+		}
+	}
+}
+
 func FuzzResponse(f *testing.F) {
 	f.Add([]byte("* LIST (\\A) \"/\" {3}\r\na b\r\n* OK [X (]) y] z\r\n+ x\r\n"))
 	f.Add([]byte("* 1 FETCH (BODY[1 (A)]<1> NIL ~{0}\r\n \"\\\"\")\r\na OK\r\n* SEARCH 1 2\r\n"))

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/demo"
@@ -23,8 +25,7 @@ type l2Server struct {
 	protocol string
 	port     int
 	oracle   *mailtest.Oracle
-	link     *mailtest.Link // to the same server, in memory
-	rig      *rig           // the same account, put together in this process
+	rig      *rig // the same account, put together in this process
 }
 
 // l2Serve starts an honest server for the messages.
@@ -186,6 +187,17 @@ func l2Messages(n, size int) []demo.Message {
 		if body := messages[i].Body; len(body) > size {
 			messages[i].Body = append(body[:size:size], "\r\n"...)
 		}
+	}
+	return messages
+}
+
+// l2Heavy returns n messages of about size bytes.
+func l2Heavy(n, size int) []demo.Message {
+	rng := rand.New(rand.NewPCG(7, uint64(size)))
+	date := time.Date(2019, 5, 1, 0, 0, 0, 0, time.UTC)
+	messages := make([]demo.Message, n)
+	for i := range messages {
+		messages[i] = demo.Message{Body: demo.Compose(rng, i+1, date, size), Date: date}
 	}
 	return messages
 }

@@ -119,7 +119,7 @@ func l2Listen(t *testing.T, serve func(net.Conn)) int {
 }
 
 // l2OneLine reports whether what a failed run said is one line that says what
-// is wrong, and at most one more with a hint.
+// is wrong, and at most one more with a hint. Lines of the log may stand before.
 func l2OneLine(stderr string) bool {
 	var lines, hints int
 	for line := range strings.Lines(stderr) {
@@ -128,7 +128,7 @@ func l2OneLine(stderr string) bool {
 			hints++
 		case strings.HasPrefix(line, "mailpull: "):
 			lines++
-		default:
+		case lines > 0 || !strings.HasPrefix(line, "time="):
 			return false
 		}
 	}

@@ -6,6 +6,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 30s
+FAULTS  := $(CURDIR)/bin/figures-faults
+
+# The race detector needs cgo and a C compiler.
+RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := build
 
@@ -28,9 +32,33 @@ install: ## copy bin/mailpull, once built, to $(DESTDIR)/usr/local/bin
 ##@ Test
 
 .PHONY: test
-test: check servers ## everything: formatting, vet, unit, conformance and end-to-end tests
-	$(GO) test $(RACE) -shuffle=on -timeout 20m ./...
+test: check servers ## everything: formatting, vet, unit, conformance, fault and end-to-end tests
+	@mkdir -p bin && rm -f bin/figures-test
+	MAILPULL_FIGURES=$(CURDIR)/bin/figures-test $(GO) test -shuffle=on -timeout 20m ./...
+	@sort bin/figures-test
 	@command -v dovecot >/dev/null 2>&1 || echo 'SKIPPED: dovecot is not installed: the end-to-end tests did not run'
+
+.PHONY: race
+race: ## the tests under the race detector; suites of faults take every n-th case
+ifeq ($(RACE),)
+	@echo 'SKIPPED: the race detector needs cgo and a C compiler'
+	@test "$(MAILPULL_REQUIRE_FAULTS)" != 1
+else
+	$(GO) test $(RACE) -short -timeout 20m ./...
+endif
+
+.PHONY: faults
+faults: build ## the real program killed, failed, without room and without memory; fuzzing; 20 minutes, root
+	scripts/install-faults.sh
+	@rm -f $(FAULTS)
+	PATH="$$PATH:/usr/sbin:/sbin" MAILPULL_FIGURES=$(FAULTS) MAILPULL_LEVEL2=1 MAILPULL_BINARY=$(CURDIR)/$(BIN) \
+		$(GO) test -count=1 -timeout 20m -run '^TestLevel2' ./pkg/faults
+	MAILPULL_FIGURES=$(FAULTS) scripts/modules.sh
+	MAILPULL_FIGURES=$(FAULTS) scripts/reproducible.sh
+	MAILPULL_FIGURES=$(FAULTS) scripts/vulnerabilities.sh
+	MAILPULL_FIGURES=$(FAULTS) FUZZTIME=$(FUZZTIME) scripts/fuzz.sh
+	$(MAKE) race
+	@sort $(FAULTS)
 
 .PHONY: unit
 unit: ## unit and conformance tests only, in seconds
@@ -91,6 +119,3 @@ clean: ## remove what was built
 .PHONY: help
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-
-# The race detector needs cgo and a C compiler.
-RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)

@@ -2,6 +2,8 @@ module mailpull
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-maildir v0.6.0

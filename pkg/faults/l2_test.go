@@ -2,6 +2,7 @@ package faults
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -21,13 +22,25 @@ func level2(t *testing.T) {
 }
 
 // lacking skips a test that cannot run in this place, loudly. Where
-// MAILPULL_REQUIRE_FAULTS=1, as in CI, it fails it.
+// MAILPULL_REQUIRE_FAULTS=1, as in CI, it fails it. make faults prints the line
+// among the figures, because go test keeps quiet of what was skipped.
 func lacking(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv("MAILPULL_REQUIRE_FAULTS") == "1" {
 		t.Fatalf("MAILPULL_REQUIRE_FAULTS=1, and %s", what)
 	}
-	t.Skipf("SKIPPED: %s", what)
+	line := fmt.Sprintf("SKIPPED: %s: %s", t.Name(), what)
+	if path := os.Getenv("MAILPULL_FIGURES"); path != "" {
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close() // the write below has said what there is to say
+		if _, err := f.WriteString(line + "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Skip(line)
 }
 
 // needRoot is for tests that mount.

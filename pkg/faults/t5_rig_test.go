@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -129,7 +127,7 @@ func (r *t5Run) hostilePass() {
 	r.rig.link.Record = r.startTLS
 	r.knowOtherValidities(server)
 	if r.startTLS {
-		authority, certificate := t5Certificate()
+		authority, certificate := t5Certificate(r.t)
 		server.TLS = certificate.ServerConfig()
 		r.rig.source = t5StartTLS(r.t, authority)
 	}
@@ -276,7 +274,7 @@ func (r *t5Run) honestPass() {
 	time.Sleep(2 * time.Hour) // by the fake clock: messages that failed have left quarantine
 	server := &mailtest.IMAPServer{Boxes: t5Boxes(), Caps: "ESEARCH", Username: username, Password: password}
 	if r.startTLS {
-		_, certificate := t5Certificate()
+		_, certificate := t5Certificate(r.t)
 		server.TLS = certificate.ServerConfig()
 	}
 	r.rig.link = &mailtest.Link{Serve: server.Serve}
@@ -313,26 +311,26 @@ func (r *t5Run) checkLog() {
 	}
 }
 
-// t5Certificate is the certificate of every server that does STARTTLS, and who
-// stands for it. It is made once, because it takes longer than a case.
-var t5Certificate = sync.OnceValues(func() (*mailtest.CA, mailtest.Certificate) {
-	ca := mailtest.NewCA(t5Fatal{})
-	return ca, ca.Good(t5Fatal{})
-})
+// t5TLS is the certificate of every server that does STARTTLS, and who stands
+// for it. It is made once, because that takes longer than a case.
+var t5TLS struct {
+	once        sync.Once
+	authority   *mailtest.CA
+	certificate mailtest.Certificate
+}
 
-// t5Fatal is a testing.TB for what is made once for all tests.
-type t5Fatal struct{ testing.TB }
-
-func (t5Fatal) Helper()           {}
-func (t5Fatal) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+func t5Certificate(t testing.TB) (*mailtest.CA, mailtest.Certificate) {
+	t5TLS.once.Do(func() {
+		t5TLS.authority = mailtest.NewCA(t)
+		t5TLS.certificate = t5TLS.authority.Good(t)
+	})
+	return t5TLS.authority, t5TLS.certificate
+}
 
 // t5StartTLS returns a source that wants STARTTLS from a server that the
 // authority stands for.
-func t5StartTLS(t *testing.T, authority *mailtest.CA) func(wire.Options) pull.Source {
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, authority.PEM, 0o600); err != nil {
-		t.Fatal(err)
-	}
+func t5StartTLS(t testing.TB, authority *mailtest.CA) func(wire.Options) pull.Source {
+	file := authority.File(t)
 	return func(o wire.Options) pull.Source {
 		o.Security, o.CAFile = wire.StartTLS, file
 		return imapSource(o)

@@ -68,7 +68,7 @@ func t5ListBombs() []t5Case {
 			lie: numbers("* SEARCH ", " ", 2*million, func(i int) int { return 1_000_000_000 + 2*i })},
 		{row: "I-8", name: "a million ranges", listing: true, want: "complete",
 			lie: numbers("* ESEARCH UID ALL ", ",", million, func(i int) int { return 2 + 2*i })},
-		{row: "V14", name: "a set of all numbers, and as many messages", want: tooMany,
+		{row: "V14", name: "a set of all numbers, and as many messages", want: tooMany, says: "4294967295 messages in one mailbox",
 			lie: t5Lies(instead("EXAMINE", "* 4294967295 EXISTS", "* OK [UIDVALIDITY 7] x", "$ OK"),
 				instead("UID SEARCH", "* ESEARCH UID ALL 1:4294967295", "$ OK"))},
 		{row: "V14", name: "a set of all numbers, and no word of how many", want: "complete",

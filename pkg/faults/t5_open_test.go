@@ -43,7 +43,10 @@ func t5Greetings() []t5Case {
 		greeting("I-24", "NUL and ESC", "* OK \x00\x1b[2J\x07", "complete"),
 		greeting("I-5", "capabilities with a parenthesis", "* OK [CAPABILITY ( IMAP4rev1] x", "complete"),
 		greeting("I-5", "capabilities without an end", "* OK [CAPABILITY IMAP4rev1", "complete"),
-		greeting("I-16", "BYE and its reason", "* BYE too many connections", "throttled account; nothing is stored"),
+		{row: "I-16", name: "greeting: BYE and its reason", lie: greets("* BYE too many connections"),
+			want: "throttled account; nothing is stored", says: "too many connections"},
+		{row: "I-16", name: "the reason of a BYE is not lost when the connection breaks", lie: instead("UID SEARCH", "* BYE the house burns", "HANGUP"),
+			want: t5Server, says: "the house burns"},
 		greeting("EAST P", "PREAUTH where plain text is permitted", "* PREAUTH welcome", "complete"),
 		greeting("I-22", "70 KB without a space", strings.Repeat("x", 70_000), t5Protocol),
 	}

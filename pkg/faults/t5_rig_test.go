@@ -35,6 +35,9 @@ type t5Case struct {
 	// error's text.
 	want, says string
 
+	// never is a text that may stand in no error and no log.
+	never string
+
 	// The zero values of the rest mean: no encryption, the program's limits,
 	// 5 s by the fake clock, no look at the heap.
 	startTLS bool
@@ -213,6 +216,9 @@ func (r *t5Run) checkText(what, text string) {
 	}
 	if strings.Contains(text, password) {
 		r.problem("%s holds the password: %q", what, text)
+	}
+	if r.never != "" && strings.Contains(text, r.never) {
+		r.problem("%s holds %q: %q", what, r.never, text)
 	}
 }
 

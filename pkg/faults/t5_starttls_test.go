@@ -119,8 +119,11 @@ func t5StartTLSCases() []t5Case {
 					c.Printf("* CAPABILITY IMAP4rev1 AUTH=PLAIN")
 				}
 			})},
-		play("UI spoofing", "an ALERT before TLS is nobody's word", t5Lost,
-			ahead("CAPABILITY", "* OK [ALERT] call 555 1234 at once"), instead("STARTTLS", "$ OK", "HANGUP")),
+		{row: "EAST UI spoofing", name: "starttls: an ALERT before TLS is nobody's word", startTLS: true, want: t5Lost, never: "555 1234",
+			lie: t5Lies(ahead("CAPABILITY", "* OK [ALERT] call 555 1234 at once"), instead("STARTTLS", "$ OK", "HANGUP"))},
+		{row: "EAST UI spoofing", name: "starttls: an ALERT before TLS is forgotten inside it", startTLS: true,
+			want: "server mailbox; nothing is stored", never: "555 1234",
+			lie: t5Lies(ahead("STARTTLS", "* OK [ALERT] call 555 1234 at once"), instead("EXAMINE", "$ BAD x"))},
 		play("UI spoofing", "a long BYE before TLS", t5Server, greets("* BYE "+strings.Repeat("call 555 1234 ", 200))),
 	}
 }

@@ -105,10 +105,11 @@ func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail
 		wanted[s.visit][s.key] = sealed[s.key].Form
 	}
 	differ = make(map[mail.Key]error)
+	buf := make([]byte, 32<<10)
 	for v, keys := range wanted {
 		err := v.archive.Read(keys, func(key mail.Key, body io.Reader) error {
 			// It stops nothing but its message.
-			if err := compare(body, sealed[key]); err != nil {
+			if err := compare(body, sealed[key], buf); err != nil {
 				differ[key] = err
 			}
 			return nil
@@ -120,10 +121,11 @@ func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail
 	return differ, nil
 }
 
-// compare reads a file of the archive and says how it differs from a delivery.
-func compare(file io.Reader, d mail.Delivery) error {
+// compare reads a file of the archive, through buf, and says how it differs from
+// a delivery.
+func compare(file io.Reader, d mail.Delivery, buf []byte) error {
 	h := sha256.New()
-	n, err := io.Copy(h, file)
+	n, err := io.CopyBuffer(h, file, buf)
 	if err == nil && (n != d.Size || [sha256.Size]byte(h.Sum(nil)) != d.SHA256) {
 		err = errDiffers
 	}

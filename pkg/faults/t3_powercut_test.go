@@ -204,6 +204,7 @@ func TestT3Notices(t *testing.T) {
 		"a torn body is taken for a whole": {broken: func(r *rig) { r.wrapSource = cutShort }, want: "P3"},
 	} {
 		s := newT3(t3Starts()[0], 0)
+		s.every, s.again = 1, 0 // the first breach must be the one that is meant
 		if c.wrap != nil {
 			s.wrap = overDisk(c.wrap)
 		}

@@ -3,6 +3,7 @@ package mailtest
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Op is one operation on a MemDisk.
@@ -36,6 +37,7 @@ func (p *Partial) Unwrap() error { return p.Err }
 
 // hook is asked before each operation of a disk.
 type hook struct {
+	set    atomic.Bool // there is somebody to ask or to tell
 	mu     sync.Mutex
 	before func(Op) error
 	record bool
@@ -51,6 +53,7 @@ func (d *MemDisk) Before(fn func(op Op) error) {
 	d.disk.hook.mu.Lock()
 	defer d.disk.hook.mu.Unlock()
 	d.disk.hook.before = fn
+	d.disk.hook.set.Store(fn != nil || d.disk.hook.record)
 }
 
 // Record begins to keep the operations for Ops, without the bytes written.
@@ -58,6 +61,7 @@ func (d *MemDisk) Record() {
 	d.disk.hook.mu.Lock()
 	defer d.disk.hook.mu.Unlock()
 	d.disk.hook.record = true
+	d.disk.hook.set.Store(true)
 }
 
 // Ops returns the operations since Record, in order, those that failed too.
@@ -71,12 +75,11 @@ func (d *MemDisk) Ops() []Op {
 // take asks for an operation. What it is, is only made when somebody wants to
 // know.
 func (h *hook) take(what func() Op) error {
-	h.mu.Lock()
-	before := h.before
-	if before == nil && !h.record {
-		h.mu.Unlock()
+	if !h.set.Load() {
 		return nil
 	}
+	h.mu.Lock()
+	before := h.before
 	op := what()
 	if h.record {
 		kept := op

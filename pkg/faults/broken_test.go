@@ -93,22 +93,22 @@ func overDisk(wrap func(durable.Dir) durable.Dir) func(*mailtest.MemDisk) durabl
 
 // commitFirst is a product that remembers a batch before it is renamed.
 func commitFirst(r *rig) {
-	var c pull.Checkpoint
-	r.wrapCheckpoint = func(inner pull.Checkpoint) pull.Checkpoint { c = inner; return inner }
-	r.wrapStore = func(s pull.Store) pull.Store { return hastyStore{s, &c} }
+	var last *hastyStore // of the pass that begins
+	r.wrapStore = func(s pull.Store) pull.Store { last = &hastyStore{Store: s}; return last }
+	r.wrapCheckpoint = func(c pull.Checkpoint) pull.Checkpoint { last.checkpoint = c; return c }
 }
 
 type hastyStore struct {
 	pull.Store
-	checkpoint *pull.Checkpoint
+	checkpoint pull.Checkpoint
 }
 
 // NewBatch implements pull.Store.
-func (s hastyStore) NewBatch() mail.Batch { return hastyBatch{s.Store.NewBatch(), s.checkpoint} }
+func (s *hastyStore) NewBatch() mail.Batch { return hastyBatch{s.Store.NewBatch(), s.checkpoint} }
 
 type hastyBatch struct {
 	mail.Batch
-	checkpoint *pull.Checkpoint
+	checkpoint pull.Checkpoint
 }
 
 // Flush implements mail.Batch, badly.
@@ -117,7 +117,7 @@ func (b hastyBatch) Flush(items map[mail.Key]mail.Item) error {
 	for _, item := range items {
 		refs = append(refs, item.Ref)
 	}
-	if err := (*b.checkpoint).Commit(refs); err != nil {
+	if err := b.checkpoint.Commit(refs); err != nil {
 		return err
 	}
 	return b.Batch.Flush(items)

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -248,7 +249,19 @@ func (a *diskAccount) afterwards(t testing.TB, disk *mailtest.MemDisk, acked []m
 
 // remembered judges a disk before anything is done to it.
 func (a *diskAccount) remembered(disk *mailtest.MemDisk, acked []mail.Ref) []mailtest.Breach {
-	r := a.on(disk, &acknowledged{})
+	return a.on(disk, &acknowledged{}).remembered(acked, a.kept)
+}
+
+// recovers judges the next pass.
+func (a *diskAccount) recovers(t testing.TB, disk *mailtest.MemDisk, thorough bool) []mailtest.Breach {
+	t.Helper()
+	return a.on(disk, &acknowledged{}).recovers(t, disk, thorough)
+}
+
+// remembered judges what an interruption left, before anything is done to it:
+// what was acknowledged is recorded, and that and what is kept whatever the
+// records say is in the archive.
+func (r *rig) remembered(acked []mail.Ref, kept map[mail.Ref]bool) []mailtest.Breach {
 	records, err := r.records()
 	if err != nil {
 		return []mailtest.Breach{{Promise: "P1", Text: "the records cannot be read: " + err.Error()}}
@@ -264,15 +277,17 @@ func (a *diskAccount) remembered(disk *mailtest.MemDisk, acked []mail.Ref) []mai
 		return append(breaches, mailtest.Breach{Promise: "P1", Text: err.Error()})
 	}
 	recorded := records.Delivered
-	records.Delivered = func(ref mail.Ref) bool { return a.kept[ref] || recorded(ref) }
-	return append(breaches, a.oracle.Judge(archive, records)...)
+	records.Delivered = func(ref mail.Ref) bool { return kept[ref] || recorded(ref) }
+	return append(breaches, r.oracle.Judge(archive, records)...)
 }
 
-// recovers judges the next pass.
-func (a *diskAccount) recovers(t testing.TB, disk *mailtest.MemDisk, thorough bool) []mailtest.Breach {
+// recovers judges the pass after an interruption: it completes, and when
+// thorough is set one more pass finds no work. disk is the rig's.
+func (r *rig) recovers(t testing.TB, disk *mailtest.MemDisk, thorough bool) []mailtest.Breach {
 	t.Helper()
-	r := a.on(disk, &acknowledged{})
-	if _, err := r.pass(t.Context()); err != nil {
+	_, err := r.pass(t.Context())
+	r.link.Wait()
+	if err != nil {
 		return []mailtest.Breach{{Promise: "P2", Text: "the next pass does not complete: " + err.Error()}}
 	}
 	breaches, err := r.judge(true)
@@ -282,22 +297,29 @@ func (a *diskAccount) recovers(t testing.TB, disk *mailtest.MemDisk, thorough bo
 	if len(breaches) > 0 || !thorough {
 		return breaches
 	}
-	return r.idle(t, a.server)
+	return r.idle(t, disk)
 }
 
-// idle judges a pass that must find no work.
-func (r *rig) idle(t testing.TB, server *mailtest.Server) []mailtest.Breach {
+// idle judges a pass that must find no work: it brings nothing, and no body is
+// written, if only to be thrown away.
+func (r *rig) idle(t testing.TB, disk *mailtest.MemDisk) []mailtest.Breach {
 	t.Helper()
-	before := server.Fetched
+	disk.Record()
 	result, err := r.pass(t.Context())
-	if err != nil || result.New != 0 || server.Fetched != before {
-		return []mailtest.Breach{{Promise: "P2", Text: fmt.Sprintf("one more pass finds work: %d new, %d fetched, %v",
-			result.New, server.Fetched-before, err)}}
+	r.link.Wait()
+	fetched := 0
+	for _, op := range disk.Ops() {
+		if op.Kind == "create" && path.Base(path.Dir(op.Path)) == "tmp" {
+			fetched++
+		}
+	}
+	if err != nil || result.New != 0 || fetched != 0 {
+		return []mailtest.Breach{{Promise: "P2", Text: fmt.Sprintf("one more pass finds work: %d new, %d fetched, %v", result.New, fetched, err)}}
 	}
 	return nil
 }
 
-// name says where in a run an operation was.
+// opName says where in a run an operation was.
 func opName(n int, op mailtest.Op) string {
 	return fmt.Sprintf("operation %d, %s %s", n, op.Kind, op.Path)
 }

@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 if [ "${1:-}" = --target ]; then
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
-	# Goroutines make each run a little different, and making an input of
-	# interest smaller would never end.
+	# Goroutines make each run of some a little different, and making an input
+	# of interest smaller would never end.
 	if go test -run '^$' -fuzz "^$3\$" -fuzzminimizetime 100x -fuzztime "${FUZZTIME:-30s}" -parallel 1 "./$2" >"$log" 2>&1; then
 		# The last line of progress says how much was tried.
 		echo "$2 $3: $(sed -n 's/.*execs: \([0-9]*\) .*/\1 tried/p' "$log" | tail -n 1)"

@@ -16,7 +16,7 @@ import (
 const l2ImageSize = 24 << 20
 
 // l2Cuts is how many states of the disk are tried for each protocol.
-const l2Cuts = 120
+const l2Cuts = 250
 
 // The power goes while the real program writes to a real ext4, which ext4 is
 // mounted again as it then is: at moments spread over three passes, each of them
@@ -45,7 +45,7 @@ func TestLevel2PowerCut(t *testing.T) {
 				}
 				n++
 			}
-			mailtest.Figure(t, "C3", fmt.Sprintf("power cuts of an ext4 over %s, which it wrote to and flushed %d times", protocol, to-from), n, 100)
+			mailtest.Figure(t, "C3", fmt.Sprintf("power cuts of an ext4 over %s, which it wrote to and flushed %d times", protocol, to-from), n, l2Cuts)
 		})
 	}
 }

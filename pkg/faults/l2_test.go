@@ -1,12 +1,10 @@
 package faults
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -61,31 +59,12 @@ func needTools(t *testing.T, names ...string) {
 	}
 }
 
-// l2Build builds the program once, the way make build does.
-var l2Build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "mailpull-faults")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "mailpull")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "mailpull/cmd/mailpull")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", errors.Join(err, errors.New(string(out)))
-	}
-	return binary, nil
-})
-
-// l2Binary returns the path of the real program: $MAILPULL_BINARY, or one that
-// is built for the occasion.
+// l2Binary returns the path of the real program, which make faults builds.
 func l2Binary(t *testing.T) string {
 	t.Helper()
-	if binary := os.Getenv("MAILPULL_BINARY"); binary != "" {
-		return binary
-	}
-	binary, err := l2Build()
-	if err != nil {
-		t.Fatal(err)
+	binary := os.Getenv("MAILPULL_BINARY")
+	if binary == "" {
+		t.Fatal("MAILPULL_BINARY is not set: run make faults")
 	}
 	return binary
 }

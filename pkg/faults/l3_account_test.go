@@ -33,6 +33,9 @@ type l3Account struct {
 	seeds    *rand.Rand  // for the connections; the listener's goroutine has it
 	calm     atomic.Bool // the last passes: no faults, no news
 
+	// onFetch, if there is one, is called when the worker asks for bodies.
+	onFetch atomic.Pointer[func()]
+
 	mu     sync.Mutex // guards what is below
 	oracle *mailtest.Oracle
 	rng    *rand.Rand // for the mail
@@ -71,10 +74,10 @@ func l3NewAccount(name string, host *l3Host, seed uint64) (*l3Account, error) {
 	}
 	if host.protocol == config.POP3 {
 		a.boxes = []*l3Box{{name: mail.Inbox, next: 1}}
-		a.pop3 = host.pop3()
+		a.pop3 = host.pop3(a.fetched)
 		a.serve = a.pop3.Serve
 	} else {
-		a.imap = host.imap()
+		a.imap = host.imap(a.fetched)
 		a.serve = a.imap.Serve
 		for _, name := range []string{"INBOX", "Work/2024", "Lists"} {
 			box := mailtest.NewIMAPBox(name)
@@ -100,6 +103,12 @@ func (a *l3Account) accept() {
 			over = tls.Server(over, a.host.tls())
 		}
 		a.serving.Go(func() { a.serve(over) }) // close waits; it ends with its client
+	}
+}
+
+func (a *l3Account) fetched() {
+	if fn := a.onFetch.Load(); fn != nil {
+		(*fn)()
 	}
 }
 

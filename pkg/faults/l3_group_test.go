@@ -107,9 +107,11 @@ func (g *l3Group) order() l3Order {
 	return order
 }
 
-// lastRound kills the worker in the middle of a round, soon after its begin
-// more often than late, when only the stalled accounts are left. Mail comes
-// first, so that there is something to break off.
+// lastRound kills the worker in the middle of a round. Mail comes first, so
+// that there is something to break off. Half of the kills fall soon after one
+// account's bodies were asked for, when batches are written and committed; the
+// others anywhere, more often early in the round than late, when only the
+// stalled accounts are left.
 func (g *l3Group) lastRound() error {
 	for range 4 {
 		if a := g.accounts[g.rng.IntN(len(g.accounts))]; !g.settling[a] {
@@ -117,6 +119,16 @@ func (g *l3Group) lastRound() error {
 		}
 	}
 	delay := time.Duration(float64(g.lastly) * math.Pow(g.rng.Float64(), 3))
+	if g.rng.IntN(2) == 0 {
+		delay = g.lastly
+		child := g.child // a late timer must not meet the next one
+		for _, a := range g.accounts {
+			soon := time.Duration(g.rng.IntN(60_000)) * time.Microsecond
+			kill := func() { time.AfterFunc(soon, child.kill) }
+			a.onFetch.Store(&kill)
+			defer a.onFetch.Store(nil)
+		}
+	}
 	timer := time.AfterFunc(delay, g.child.kill)
 	_, err := g.child.round(g.order())
 	timer.Stop()

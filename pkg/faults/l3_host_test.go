@@ -74,13 +74,17 @@ func (h *l3Host) refuses() bool {
 	return true
 }
 
-// imap returns a server with no mailboxes yet.
-func (h *l3Host) imap() *mailtest.IMAPServer {
+// imap returns a server with no mailboxes yet. It calls fetched when a client
+// asks for bodies.
+func (h *l3Host) imap(fetched func()) *mailtest.IMAPServer {
 	s := &mailtest.IMAPServer{Caps: h.caps, Username: username, Password: password}
 	if h.security == config.StartTLS {
 		s.TLS = h.tls()
 	}
 	s.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
+		if strings.HasPrefix(command, "UID FETCH") {
+			fetched()
+		}
 		verb, _, _ := strings.Cut(command, " ")
 		if verb != "LOGIN" && verb != "AUTHENTICATE" || !h.refuses() {
 			return false
@@ -91,14 +95,18 @@ func (h *l3Host) imap() *mailtest.IMAPServer {
 	return s
 }
 
-// pop3 returns a server with no messages yet.
-func (h *l3Host) pop3() *mailtest.POP3Server {
+// pop3 returns a server with no messages yet. It calls fetched when a client
+// asks for a body.
+func (h *l3Host) pop3(fetched func()) *mailtest.POP3Server {
 	s := &mailtest.POP3Server{Username: username, Password: password}
 	if h.security == config.StartTLS {
 		s.TLS = h.tls()
 	}
 	s.On = func(c *mailtest.POP3Talk, command string) bool {
 		verb, _, _ := strings.Cut(command, " ")
+		if verb == "RETR" {
+			fetched()
+		}
 		if verb != "PASS" && verb != "AUTH" || !h.refuses() {
 			return false
 		}

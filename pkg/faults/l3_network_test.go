@@ -11,12 +11,19 @@ import (
 	"time"
 )
 
-// l3Idle is the idle time-out of the accounts, the shortest that can be
-// configured, and l3Endless how long a client may sit before a silent server
-// until it counts as one that waits for ever.
 const (
-	l3Idle    = 5 * time.Second
-	l3Endless = time.Minute
+	// l3Idle is the idle time-out of the accounts, the shortest that can be
+	// configured.
+	l3Idle = 5 * time.Second
+
+	// l3Endless is how long a client may sit before a silent server until it
+	// counts as one that waits for ever. The whole opening may take a minute.
+	l3Endless = 90 * time.Second
+
+	// l3Opening is about what a server sends until a client is signed in. Most
+	// of the stalls there are ended by the server soon: a minute each would
+	// leave little else to happen.
+	l3Opening = 4000
 )
 
 // l3How is what a faulty network does to a connection.
@@ -49,6 +56,8 @@ type l3Conn struct {
 	how  l3How
 	up   bool  // the fault is in what the client sends
 	left int64 // bytes until it strikes
+
+	opening bool // it strikes before the client is signed in
 }
 
 // l3Network plans the fault of a connection: less than half have one. Where it
@@ -61,6 +70,7 @@ func l3Network(conn *net.TCPConn, rng *rand.Rand, tally *l3Tally, calm bool) *l3
 		return c
 	}
 	c.left = int64(math.Exp(rng.Float64()*math.Log(500_000))) - 1
+	c.opening = c.left < l3Opening
 	switch n := rng.IntN(100); {
 	case n < 30:
 		c.how = l3EOF
@@ -122,10 +132,7 @@ func (c *l3Conn) strike() error {
 		_ = c.tcp.SetLinger(0) // without it the connection ends politely, which is a cut too
 	case l3Silence:
 		c.tally.stalls.Add(1)
-		_ = c.SetReadDeadline(time.Now().Add(l3Endless))
-		if _, err := io.Copy(io.Discard, c.Conn); errors.Is(err, os.ErrDeadlineExceeded) {
-			c.tally.endless.Add(1)
-		}
+		c.stall()
 	case l3Noise, l3NoiseEOF:
 		c.tally.garbage.Add(1)
 		if _, err := c.Conn.Write(l3Garbage(c.rng)); err != nil || how == l3Noise {
@@ -134,6 +141,19 @@ func (c *l3Conn) strike() error {
 	}
 	_ = c.Close() // the client sees it end
 	return net.ErrClosed
+}
+
+// stall is silent until the client goes, or, in most openings, for a second.
+func (c *l3Conn) stall() {
+	patience, patient := l3Endless, true
+	if c.opening && c.rng.IntN(16) > 0 {
+		patience, patient = time.Second, false
+	}
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_, err := io.Copy(io.Discard, c.Conn)
+	if patient && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.tally.endless.Add(1)
+	}
 }
 
 // l3Garbage returns bytes that stand for nothing in IMAP or POP3. Bytes that

@@ -169,7 +169,7 @@ func (s *l3Soak) print(w io.Writer) {
 		{"rounds", fmt.Sprint(t.rounds.Load())},
 		{"connections", fmt.Sprint(t.connections.Load())},
 		{"connections cut", fmt.Sprint(t.cuts.Load())},
-		{"stalls, each ended by the client", fmt.Sprint(t.stalls.Load() - t.endless.Load())},
+		{"stalls", fmt.Sprint(t.stalls.Load())},
 		{"garbage", fmt.Sprint(t.garbage.Load())},
 		{"times a server had a bad certificate", fmt.Sprint(t.certificates.Load())},
 		{"sign-ins refused", fmt.Sprint(t.refused.Load())},

@@ -50,7 +50,7 @@ func connectCases() map[string]func(*testing.T) {
 		},
 		"unknown ca": func(t *testing.T) {
 			badCertificate(t, exitTemporary, func(*mailtest.CA) mailtest.Certificate { return mailtest.NewCA(t).Good(t) },
-				`imap connect: tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "mail...`,
+				`imap connect: tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "m...`,
 				`nobody on this machine trusts "CN=mailtest authority", who issued the certificate of "127.0.0.1"; if it is your own, name its file under ca_file`)
 		},
 		"self-signed certificate": func(t *testing.T) {

@@ -2,13 +2,16 @@ package daemon_test
 
 import (
 	"bytes"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
 	"mailpull/pkg/demo"
+	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
 )
 
@@ -31,11 +34,38 @@ func TestMessageBeyondTheLimit(t *testing.T) {
 				t.Errorf("error %v with hint %q, which does not name the key", out.Err, hint)
 			}
 
+			// It is in quarantine now: a run soon after is quiet.
+			if out := runOnce(t, c, a); out.Err != nil || out.Result.New != 0 || out.Result.Quarantined != 1 {
+				t.Errorf("%d new, %d in quarantine, %v; want it in quarantine", out.Result.New, out.Result.Quarantined, out.Err)
+			}
+			retry(t, c, a)
 			a.MaxMessageSize = 1_000_000
 			if out := runOnce(t, c, a); out.Err != nil || out.Result.New != 1 || out.Result.Missing != 0 {
 				t.Errorf("%d new, %d missing, %v; want the one message", out.Result.New, out.Result.Missing, out.Err)
 			}
 		})
+	}
+}
+
+// retry does what mailpull quarantine retry does.
+func retry(t *testing.T, c *config.Config, a config.Account) {
+	t.Helper()
+	dir, err := durable.OpenDir(filepath.Join(c.State, a.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	file, err := checkpoint.Open(checkpoint.Options{Dir: dir, Account: a.Name, Source: string(a.Protocol)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	entries := file.Quarantined(mail.Inbox)
+	for i := range entries {
+		entries[i].Next = entries[i].Last
+	}
+	if err := errors.Join(file.Quarantine(entries), file.Commit(nil)); err != nil {
+		t.Fatal(err)
 	}
 }
 

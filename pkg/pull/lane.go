@@ -160,8 +160,9 @@ func asksToWait(err error) bool {
 // which ended with err. It may when messages came; when some were found to be
 // what broke it; and when the source says that it wants to try in another way
 // at once. A mailbox of which nothing else comes is given up after a while, and
-// one that costs time-outs soon: at once when nothing ever came, for then it is
-// not a message that the server is silent about.
+// one that costs time-outs soon. When nothing ever came, that is once a message
+// was tried as often as a pass tries one and the next one brings silence too: it
+// is not a message, then, that the server is silent about.
 func (l *lane) gotFurther(err error) bool {
 	if mail.ErrorClass(err) == mail.ClassTimeout {
 		if l.timeouts++; l.timeouts > maxTimeouts {
@@ -174,7 +175,7 @@ func (l *lane) gotFurther(err error) bool {
 		return true
 	}
 	again := mail.ErrorRetry(err) == mail.RetryNow
-	if v == nil || !again && (v.failed == 0 || mail.ErrorClass(err) == mail.ClassTimeout && !l.someCame()) {
+	if v == nil || !again && (v.failed == 0 || l.timeouts > maxTries && !l.someCame()) {
 		return false
 	}
 	l.fruitless++

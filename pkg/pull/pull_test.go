@@ -677,7 +677,7 @@ func TestPanicIsContainedEverywhere(t *testing.T) {
 		"delivered": func(_ *world, o *pull.Options) { o.Observer = &panicky{at: "delivered"} },
 		"done":      func(_ *world, o *pull.Options) { o.Observer = &panicky{at: "done"} },
 		"choose":    func(_ *world, o *pull.Options) { o.Choose = func(mail.Mailbox) bool { panic("choose") } },
-		"open":      func(w *world, o *pull.Options) { o.Source = &panickySource{Server: w.server} },
+		"open":      func(w *world, o *pull.Options) { o.Source = &panickySource{Server: w.server, second: make(chan struct{})} },
 	} {
 		w := newWorld(box("INBOX", letters(10)...), box("Work", "a", "b"))
 		r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Sessions = 2; change(w, o) })
@@ -712,15 +712,29 @@ func (p *panicky) Received(int)                    {}
 func (p *panicky) Delivered(mail.MailboxName, int) { p.panicAt("delivered") }
 func (p *panicky) Done(mail.MailboxResult)         { p.panicAt("done") }
 
-// panickySource panics when the second lane opens its session.
+// panickySource panics when the second lane opens its session. The first lane
+// waits for that, or it could do all the work.
 type panickySource struct {
 	*mailtest.Server
 	opened atomic.Int64
+	second chan struct{}
 }
 
 func (s *panickySource) Open(ctx context.Context) (pull.Session, error) {
 	if s.opened.Add(1) == 2 {
+		close(s.second)
 		panic("open")
 	}
-	return s.Server.Open(ctx)
+	session, err := s.Server.Open(ctx)
+	return &waitingSession{session, s.second}, err
+}
+
+type waitingSession struct {
+	pull.Session
+	second chan struct{}
+}
+
+func (s *waitingSession) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
+	<-s.second
+	return s.Session.Select(ctx, box)
 }

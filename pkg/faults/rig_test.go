@@ -26,12 +26,14 @@ import (
 )
 
 // The suites make a hundred thousand accounts, each of them garbage after a
-// millisecond. The collector takes half of the time unless it is told to wait.
+// millisecond. The collector takes half of the time unless it is told to wait,
+// and it waits too long when a bomb has gone off meanwhile.
 func TestMain(m *testing.M) {
 	if os.Getenv(l3WorkerEnv) != "" {
 		os.Exit(l3Worker(os.Stdin, os.Stdout))
 	}
 	debug.SetGCPercent(800)
+	debug.SetMemoryLimit(1 << 30)
 	goleak.VerifyTestMain(m)
 }
 

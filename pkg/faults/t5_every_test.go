@@ -84,7 +84,7 @@ func t5EveryCommand() []t5Case {
 		// far as anybody can tell; they are asked for at each pass.
 		{"V13", "OK and nothing else", instead, []string{"$ OK done"}, map[string]string{
 			"": "complete", "CAPABILITY": t5Protocol, "LOGIN": t5Server, "LIST": "complete" + noWork,
-			"EXAMINE": "server mailbox; nothing is stored", "UID FETCH": "complete; nothing is stored",
+			"EXAMINE": "server mailbox; nothing is stored", "UID FETCH": "server message; nothing is stored",
 		}},
 		{"V13", "MAYBE", instead, []string{"$ MAYBE"}, t5Ends("protocol")},
 		{"V13", "BYE with a tag", instead, []string{"$ BYE"}, t5Ends("protocol")},

@@ -677,7 +677,9 @@ func TestPanicIsContainedEverywhere(t *testing.T) {
 		"delivered": func(_ *world, o *pull.Options) { o.Observer = &panicky{at: "delivered"} },
 		"done":      func(_ *world, o *pull.Options) { o.Observer = &panicky{at: "done"} },
 		"choose":    func(_ *world, o *pull.Options) { o.Choose = func(mail.Mailbox) bool { panic("choose") } },
-		"open":      func(w *world, o *pull.Options) { o.Source = &panickySource{Server: w.server, second: make(chan struct{})} },
+		"open": func(w *world, o *pull.Options) {
+			o.Source = &panickySource{Server: w.server, second: make(chan struct{})}
+		},
 	} {
 		w := newWorld(box("INBOX", letters(10)...), box("Work", "a", "b"))
 		r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Sessions = 2; change(w, o) })

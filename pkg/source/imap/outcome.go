@@ -123,6 +123,9 @@ func (f *fetch) lookFor(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := f.confirm(ctx, group, there); err != nil {
+			return err
+		}
 		f.looking = 0
 		for _, uid := range group {
 			if err := f.found(uid, there[uid]); err != nil {
@@ -137,10 +140,47 @@ func (f *fetch) lookFor(ctx context.Context) error {
 }
 
 // sighting is what looking for a message told: its sequence number, 0 if it
-// is not there, or that the server refused to look.
+// is not there, that the server refused to look, or that SEARCH lists it all
+// the same.
 type sighting struct {
-	seq uint32
-	no  *refused
+	seq    uint32
+	no     *refused
+	listed bool
+}
+
+// confirm asks for those that were not found by a second method: what is gone
+// from the server is not missing, so a server that answers every FETCH with
+// nothing would have us call a mailbox complete of which we have nothing. NOOP
+// comes first, because a server may say only then that messages were removed
+// (RFC 9051 section 5.2). A SEARCH that listed more than there is, as some do,
+// confirms nothing.
+func (f *fetch) confirm(ctx context.Context, group []mail.UID, there map[mail.UID]sighting) error {
+	var absent mail.UIDSet
+	for _, uid := range group {
+		if s := there[uid]; s.seq == 0 && s.no == nil {
+			absent.Add(uid, uid)
+		}
+	}
+	if len(absent) == 0 || !f.searches {
+		return nil
+	}
+	var uids uidList
+	_, err := f.aside(ctx, opFetch, []string{"NOOP", "UID SEARCH UID " + absent.String()}, func(r wire.Response) error {
+		if r.Type == "SEARCH" {
+			_ = uids.addSearch(r.Raw) // what makes no sense confirms nothing
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	listed := uids.set()
+	for uid := range absent.All {
+		if listed.Contains(uid) {
+			there[uid] = sighting{listed: true}
+		}
+	}
+	return nil
 }
 
 // look asks for nothing but the UID of each message. FETCH is asked and not
@@ -174,6 +214,8 @@ func (f *fetch) found(uid mail.UID, s sighting) error {
 	switch {
 	case s.no != nil:
 		return f.settle(f.item(uid), f.refusal(opFetch, f.ref(uid), mail.ScopeMessage, s.no))
+	case s.listed:
+		return f.settle(f.item(uid), f.failed(uid, mail.ClassServer, errNoBody))
 	case s.seq == 0:
 		f.wentWell(uid)
 		return f.settle(f.item(uid), mail.ErrGone)

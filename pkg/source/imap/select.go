@@ -27,7 +27,7 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 		}
 	}
 
-	s.selected = box.Name
+	s.selected, s.searches = box.Name, false
 	e := newExamined(s.wire.Has("CONDSTORE"))
 	statuses, err := s.aside(ctx, opSelect, []string{"EXAMINE " + quoted}, e.take)
 	if err != nil {
@@ -74,7 +74,8 @@ func (s *Session) listBoth(ctx context.Context, e *examined) (mail.UIDSet, error
 	if err != nil {
 		return nil, err
 	}
-	if searched != nil && searched.Len() == e.messages {
+	s.searches = searched != nil && searched.Len() == e.messages
+	if s.searches {
 		return searched, nil
 	}
 

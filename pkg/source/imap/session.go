@@ -20,6 +20,7 @@ type Session struct {
 	care     *care
 
 	selected mail.MailboxName // empty: none
+	searches bool             // SEARCH listed the selected mailbox as EXAMINE counted it
 	aborted  atomic.Bool
 }
 

@@ -1,10 +1,7 @@
 package faults
 
 import (
-	"context"
 	"errors"
-	"io"
-	"strings"
 
 	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
@@ -124,61 +121,19 @@ func (b hastyBatch) Flush(items map[mail.Key]mail.Item) error {
 }
 
 // loseOne is a source that never lists one message, and says that all is well.
-func loseOne(r *rig) { r.wrapSource = func(s pull.Source) pull.Source { return forgetful{s} } }
+func loseOne(r *rig) { r.wrapSource = bent{listed: withoutThird}.over }
 
-type forgetful struct{ pull.Source }
-
-// Open implements pull.Source.
-func (s forgetful) Open(ctx context.Context) (pull.Session, error) {
-	session, err := s.Source.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return forgetfulSession{session}, nil
-}
-
-type forgetfulSession struct{ pull.Session }
-
-// Select implements pull.Session, badly.
-func (s forgetfulSession) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
-	refs, status, err := s.Session.Select(ctx, box)
+func withoutThird(refs mail.Refs) mail.Refs {
 	if len(refs.UIDLs) > 3 {
 		refs.UIDLs = append(refs.UIDLs[:2:2], refs.UIDLs[3:]...)
 	}
 	refs.UIDs = refs.UIDs.Minus(mail.NewUIDSet([]mail.UIDRange{{Lo: 3, Hi: 3}}))
-	return refs, status, err
+	return refs
 }
 
 // cutShort is a source that gives every body without its end.
-func cutShort(s pull.Source) pull.Source { return shortSource{s} }
-
-type shortSource struct{ pull.Source }
-
-// Open implements pull.Source.
-func (s shortSource) Open(ctx context.Context) (pull.Session, error) {
-	session, err := s.Source.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return shortSession{session}, nil
-}
-
-type shortSession struct{ pull.Session }
-
-// Fetch implements pull.Session.
-func (s shortSession) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
-	return s.Session.Fetch(ctx, refs, shortReceiver{r})
-}
-
-type shortReceiver struct{ mail.Receiver }
-
-// Body implements mail.Receiver, badly.
-func (r shortReceiver) Body(ref mail.Ref, size int64, body io.Reader) error {
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return err
-	}
-	return r.Receiver.Body(ref, size, strings.NewReader(string(text[:len(text)-len(text)/4])))
+func cutShort(s pull.Source) pull.Source {
+	return bent{fetch: otherBodies(func(b []byte) []byte { return b[:len(b)-len(b)/4] })}.over(s)
 }
 
 // deafWriter is a product that does not look at what a write says.

@@ -144,7 +144,7 @@ func TestT2NoticesCarelessness(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, how := range []mailtest.Ending{mailtest.EndEOF, mailtest.EndReset} {
 					r := fresh()
-					r.wrapSource = careless
+					r.wrapSource = bent{fetch: careless}.over
 					err := t2Cut(t, r, middle, how)
 					if err == nil || !strings.Contains(err.Error(), "P3: not the bytes of") {
 						t.Errorf("cut by %s: got %v, want a breach of P3", how, err)

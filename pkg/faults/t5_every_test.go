@@ -80,8 +80,8 @@ func t5EveryCommand() []t5Case {
 		{"V13", "OK for the next command, in advance", behind, []string{"$+ OK done"}, nextOfMany},
 		{"V13", "OK at once, and the true answer behind it", ahead, []string{"$ OK done"}, t5Ends("protocol")},
 		{"V13", "the answer twice", behind, []string{"$ OK done"}, next},
-		// A server that lists messages and does not give them has lost them, as
-		// far as anybody can tell; they are asked for at each pass.
+		// A server that lists messages and does not give them is not believed
+		// that they are gone.
 		{"V13", "OK and nothing else", instead, []string{"$ OK done"}, map[string]string{
 			"": "complete", "CAPABILITY": t5Protocol, "LOGIN": t5Server, "LIST": "complete" + noWork,
 			"EXAMINE": "server mailbox; nothing is stored", "UID FETCH": "server message; nothing is stored",

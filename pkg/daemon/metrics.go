@@ -57,6 +57,7 @@ func recorded(c *config.Config, a config.Account) metrics.State {
 	for _, box := range summary.Mailboxes {
 		s.Archived += box.Seen
 		s.Server += max(box.Server, 0)
+		s.Quarantined += box.Quarantined
 	}
 	if p := summary.LastComplete; p != nil {
 		s.LastSuccess = p.End
@@ -70,9 +71,10 @@ func recorded(c *config.Config, a config.Account) metrics.State {
 // runOf says in numbers how an account fared.
 func runOf(out Outcome) metrics.Run {
 	r := metrics.Run{
-		Result: resultOf(out), Panicked: errors.Is(out.Err, pull.ErrPanic),
+		Result: resultOf(out), Panicked: out.Result.Panicked || errors.Is(out.Err, pull.ErrPanic),
 		Start: out.Result.Start, End: out.Result.End,
-		Messages: out.Result.New, Bytes: out.Result.Bytes, Renumbered: out.Result.Renumbered,
+		Messages: out.Result.New, Bytes: out.Result.Bytes,
+		Quarantined: out.Result.Quarantined, Renumbered: out.Result.Renumbered,
 	}
 	if out.Err != nil && r.Result != metrics.Cancelled {
 		r.Class = mail.ErrorClass(out.Err)

@@ -36,6 +36,16 @@ func TestWriteMetrics(t *testing.T) {
 		`mailpull_account_info{account="never",protocol="pop3"} 1`,
 		`mailpull_archive_messages{account="never"} 0`,
 	)
+	// The message is in quarantine now, and a run soon after leaves it alone.
+	outcome = runOnce(t, c, a)
+	c.Accounts = []config.Account{a, never}
+	mustHave(t, written(t, c, outcome),
+		`mailpull_runs_total{account="suite",result="ok"} 1`,
+		`mailpull_messages_skipped_total{account="suite",reason="quarantined"} 1`,
+		`mailpull_quarantined_messages{account="suite"} 1`,
+		`mailpull_pending_messages{account="suite"} 0`,
+	)
+	retry(t, c, a)
 	a.MaxMessageSize = 0
 	outcome = runOnce(t, c, a)
 	c.Accounts = []config.Account{a, never}
@@ -45,6 +55,7 @@ func TestWriteMetrics(t *testing.T) {
 		`mailpull_runs_total{account="suite",result="ok"} 0`,
 		`mailpull_archive_messages{account="suite"} 21`,
 		`mailpull_server_messages{account="suite"} 21`,
+		`mailpull_quarantined_messages{account="suite"} 0`,
 		`mailpull_pending_messages{account="suite"} 0`,
 	)
 	if strings.Contains(later, `mailpull_last_success_timestamp_seconds{account="suite"} 0`+"\n") {
@@ -68,6 +79,19 @@ func TestHostileNamesMakeNoSeries(t *testing.T) {
 		t.Errorf("got %d lines, want %d, and none from the server", after, before)
 	}
 	mustHave(t, text, `mailpull_messages_skipped_total{account="work",reason="vanished"} 10000`)
+}
+
+// A bug that costs the account its run is counted, whichever way it is told.
+func TestPanicsAreCounted(t *testing.T) {
+	t.Parallel()
+	c := &config.Config{State: t.TempDir(), Accounts: []config.Account{{Name: "work", Protocol: config.IMAP}}}
+	for _, out := range []daemon.Outcome{
+		{Account: "work", Result: pull.Result{Panicked: true}},
+		{Account: "work", Err: fmt.Errorf("work: %w", pull.ErrPanic)},
+	} {
+		mustHave(t, written(t, c, out), `mailpull_panics_total{account="work"} 1`)
+	}
+	mustHave(t, written(t, c, daemon.Outcome{Account: "work"}), `mailpull_panics_total{account="work"} 0`)
 }
 
 func written(t *testing.T, c *config.Config, outcomes ...daemon.Outcome) string {

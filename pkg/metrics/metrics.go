@@ -58,7 +58,7 @@ func New(reg prometheus.Registerer, build Build, accounts []Account) *Metrics {
 		lastSuccess: d.gauge("last_success_timestamp_seconds", "When the last complete run ended, 0 for never."),
 		lastAttempt: d.gauge("last_attempt_timestamp_seconds", "When the last run began, 0 for never."),
 		server:      d.gauge("server_messages", "Messages that the server listed last."),
-		pending:     d.gauge("pending_messages", "Messages that were on the server and not in the archive after the last run."),
+		pending:     d.gauge("pending_messages", "Messages that the last run did not bring into the archive, without those that it left alone in quarantine: see mailpull_quarantined_messages."),
 		archived:    d.gauge("archive_messages", "Messages that are recorded as delivered."),
 		quarantined: d.gauge("quarantined_messages", "Messages that failed repeatedly and are asked for less often."),
 		runs:        d.counter("runs_total", "Runs that ended, by result.", "result"),

@@ -14,11 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"mailpull/pkg/config"
+	"mailpull/pkg/daemon"
+	"mailpull/pkg/metrics"
 )
 
 // TestDocs holds the documents against the program: the commands, flags,
-// links, paths, targets, tests, exit codes and configurations that they name
-// are there.
+// links, paths, targets, tests, exit codes, configurations and metrics that
+// they name are there.
 func TestDocs(t *testing.T) {
 	t.Parallel()
 	d := newDocs(t)
@@ -33,7 +35,7 @@ func TestDocs(t *testing.T) {
 	}
 	// A check that finds nothing to look at has lost its grip.
 	for what, least := range map[string]int{
-		"command": 25, "flag": 4, "link": 10, "path": 20, "target": 6, "test": 30, "configuration": 2, "exit code": 10,
+		"command": 25, "flag": 4, "link": 10, "path": 20, "target": 6, "test": 30, "configuration": 2, "exit code": 10, "metric": 6,
 	} {
 		if d.looked[what] < least {
 			t.Errorf("only %d times a %s was looked at, of at least %d", d.looked[what], what, least)
@@ -71,6 +73,9 @@ func TestDocsNoticeWhatIsWrong(t *testing.T) {
 		"```yaml\narchive: /srv/mail\naccounts: []\n```\n",
 		"```yaml\narchive: /srv/mail\naccounts:\n  - name: work\n    imap: { host: imap.example.com, user: me, password: { env: P } }\n```\n",
 		"| exit code | meaning |\n|---|---|\n| 66 | what it is not |\n",
+		"watch `mailpull_pending_mail`",
+		"```console\n$ cat mailpull.prom\nmailpull_runs{account=\"work\"} 1\n```\n",
+		"```yaml\nexpr: mailpull_pending_messages_sum > 0\n```\n",
 		"```sh\nwithout an end\n",
 	} {
 		if got := d.check("README.md", wrong); len(got) == 0 {
@@ -85,6 +90,7 @@ func TestDocsNoticeWhatIsWrong(t *testing.T) {
 		"```text\nmailpull checkpoint 1\n```\n",
 		"see [there](docs/architecture.md#the-ladder), [here](#here) and [far](https://example.com/x)\n\n## Here\n",
 		"see `pkg/source/NAME`, `pkg/wire/*.go` and `cmd/mailpull/`; [`make unit`](Makefile)",
+		"`mailpull_pending_messages` and mailpull_run_duration_seconds_count",
 		"proved by `mailpull.TestHouse` and TestScripts, and by `mailtest.TestSource`",
 	} {
 		if got := d.check("README.md", right); len(got) != 0 {
@@ -99,6 +105,7 @@ type docs struct {
 	command *cobra.Command
 	targets []string
 	tests   map[string][]string // the packages of each test, by its name
+	metrics []string            // the names that a file of metrics has
 	looked  map[string]int      // how often something was looked at, by its kind
 }
 
@@ -115,7 +122,31 @@ func newDocs(t *testing.T) *docs {
 		d.targets = append(d.targets, string(m[1]))
 	}
 	d.tests = testNames(t, d.root)
+	d.metrics = metricNames(t)
 	return d
+}
+
+// metricNames returns the names of all metrics, those of the parts of a
+// histogram too.
+func metricNames(t *testing.T) []string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mailpull.prom")
+	c := &config.Config{State: t.TempDir(), Accounts: []config.Account{{Name: "work", Protocol: config.IMAP}}}
+	if err := daemon.WriteMetrics(path, c, metrics.Build{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\w+) (\w+)$`).FindAllStringSubmatch(string(text), -1) {
+		names = append(names, m[1])
+		if m[2] == "histogram" {
+			names = append(names, m[1]+"_bucket", m[1]+"_sum", m[1]+"_count")
+		}
+	}
+	return names
 }
 
 // documents lists the documents by their paths below root.
@@ -185,6 +216,9 @@ func (d *docs) check(name, text string) []string {
 		d.checkLink(name, text, group(prose, m, 1), at(lineOf(prose, m[0])))
 	}
 	d.checkExitCodes(prose, at)
+	for _, m := range metricName.FindAllStringIndex(text, -1) {
+		d.checkMetric(text[m[0]:m[1]], at(lineOf(text, m[0])))
+	}
 	return wrong
 }
 
@@ -195,6 +229,7 @@ var (
 	exitTable  = regexp.MustCompile(`(?m)^\| exit code \|.*\n\|[-| ]*\|\n((?:\|.*\n)+)`)
 	exitRow    = regexp.MustCompile(`(?m)^\| ([0-9]+)`)
 	account    = regexp.MustCompile(`(?m)^accounts:`)
+	metricName = regexp.MustCompile(`\bmailpull_\w+`)
 )
 
 // block is what stands between two fences, and line that of the first.
@@ -400,6 +435,13 @@ func (d *docs) checkTarget(target string, wrong func(string, ...any)) {
 	d.looked["target"]++
 	if !slices.Contains(d.targets, target) {
 		wrong("make has no target %s", target)
+	}
+}
+
+func (d *docs) checkMetric(name string, wrong func(string, ...any)) {
+	d.looked["metric"]++
+	if !slices.Contains(d.metrics, name) {
+		wrong("there is no metric %s", name)
 	}
 }
 

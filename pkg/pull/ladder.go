@@ -170,7 +170,7 @@ func (p *pass) finish(v *visit) {
 	}
 	p.endMailbox(v.box.Name, false)
 	r := p.outcome(v.box, err)
-	if r.Complete() {
+	if r.Complete() && !p.stillMatching(v) {
 		// A message that was gone may only have been refused: if it is still
 		// there, the next status counts more than this one and is looked into.
 		status := v.status
@@ -180,6 +180,14 @@ func (p *pass) finish(v *visit) {
 		}
 	}
 	p.record(r)
+}
+
+// stillMatching reports whether a mailbox is being matched and has messages that
+// are in quarantine, or were gone and may turn up. What comes of those later can
+// be in the archive under a former ref, so matching does not end before.
+func (p *pass) stillMatching(v *visit) bool {
+	known, _ := p.Checkpoint.Known(v.box.Name)
+	return known.Matching && v.held.Len()+v.gone > 0
 }
 
 // breakDisk ends the pass: the archive or the state could not be written.

@@ -329,3 +329,27 @@ func TestReasonIsOneLine(t *testing.T) {
 		}
 	}
 }
+
+// A message that fails while its mailbox is being matched is matched when it
+// comes at last: the archive has it already.
+func TestQuarantineDoesNotEndMatching(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(5)...))
+		w.mustComplete(t)
+		b := w.server.Box("INBOX")
+		b.Validity++
+		b.Messages[2].Outcome = broken(3, mail.ClassServer)
+		w.mustFail(t)
+		w.mustLeave(t, 1)
+		b.Messages[2].Outcome = nil
+		time.Sleep(time.Hour) // the bubble's clock, not the wall's
+		if r := w.mustComplete(t); r.New != 0 {
+			t.Errorf("%d new, want none", r.New)
+		}
+		w.check(t, "INBOX")
+		if known, _ := w.checkpoint.Known("INBOX"); known.Matching {
+			t.Error("matching did not end")
+		}
+	})
+}

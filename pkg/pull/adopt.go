@@ -16,18 +16,13 @@ const adoptGroup = 4096
 //
 // What the manifest lists was delivered whole, so it is committed without a
 // look at the server, also when its file is gone by now: what a mail reader
-// deletes or files elsewhere is not fetched again. The manifest is asked only
-// for a mailbox that the checkpoint does not know.
+// deletes or files elsewhere is not fetched again.
 //
 // What only the disk has, because a crash fell between rungs 4 and 6 or the
 // manifest is gone too, is left in fresh, to be fetched once more and compared:
 // without the manifest's line nobody knows whether its line ends were changed,
 // and a line must not be invented.
-func (l *lane) adopt(v *visit, fresh mail.Refs, keys mail.KeySet) (mail.Refs, error) {
-	var listed mail.KeySet
-	if _, known := l.Checkpoint.Known(v.box.Name); !known {
-		listed = l.manifestKeys()
-	}
+func (l *lane) adopt(v *visit, fresh mail.Refs, keys, listed mail.KeySet) (mail.Refs, error) {
 	if len(listed) == 0 && len(keys) == 0 {
 		return fresh, nil
 	}
@@ -42,14 +37,14 @@ func (l *lane) adopt(v *visit, fresh mail.Refs, keys mail.KeySet) (mail.Refs, er
 			if group = append(group, ref); len(group) < adoptGroup {
 				continue
 			}
-			if err := l.commitGroup(&group); err != nil {
+			if err := l.commitGroup(v, &group); err != nil {
 				return fresh, err
 			}
 		case keys.Contains(key):
 			present = append(present, key)
 		}
 	}
-	if err := l.commitGroup(&group); err != nil {
+	if err := l.commitGroup(v, &group); err != nil {
 		return fresh, err
 	}
 	if adopted+len(present) == 0 {
@@ -60,11 +55,31 @@ func (l *lane) adopt(v *visit, fresh mail.Refs, keys mail.KeySet) (mail.Refs, er
 	return l.Checkpoint.New(fresh), nil
 }
 
+// remember returns the keys that the manifest lists, which is asked only for a
+// mailbox that the checkpoint does not know.
+func (l *lane) remember(v *visit, keys mail.KeySet) (listed mail.KeySet) {
+	if _, known := l.Checkpoint.Known(v.box.Name); known {
+		return nil
+	}
+	v.forgotten = len(keys) > 0
+	return l.manifestKeys()
+}
+
 // commitGroup commits refs that are known from before and empties the group.
 // It is where a long listing notices that the pass was cancelled.
-func (l *lane) commitGroup(group *[]mail.Ref) error {
+//
+// A mailbox that the checkpoint forgot is known to it from the first commit on.
+// So it is noted with that as one that is being matched: whoever opens it later,
+// because the connection was lost or the process killed, has to go on matching.
+func (l *lane) commitGroup(v *visit, group *[]mail.Ref) error {
 	if err := context.Cause(l.ctx); err != nil {
 		return err
+	}
+	if v.forgotten {
+		if err := l.Checkpoint.Reset(v.box.Name, v.listing.Validity); err != nil {
+			return err
+		}
+		v.forgotten = false
 	}
 	if len(*group) == 0 {
 		return nil

@@ -93,13 +93,13 @@ func (f *former) take(d mail.Delivery) (mail.Key, bool) {
 
 // findFormer collects the messages of a mailbox that the archive holds under
 // refs which the server does not list. It looks only while a mailbox is being
-// matched, and in one whose checkpoint is gone.
+// matched, as one is whose checkpoint is gone.
 //
 // The manifest has their hashes. Where it has not, because it is gone or
 // damaged, the files are read: it must not depend on a second file that
 // nothing is stored twice.
 func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
-	if known, ok := l.Checkpoint.Known(v.box.Name); ok && !known.Matching {
+	if known, _ := l.Checkpoint.Known(v.box.Name); !known.Matching {
 		return nil
 	}
 	old := l.unlisted(v, keys)

@@ -36,6 +36,10 @@ type visit struct {
 	// checkpoint nor manifest knows them: a crash fell between rungs 4 and 6.
 	present mail.KeySet
 
+	// forgotten is set while the archive holds some of the mailbox and the
+	// checkpoint does not know it.
+	forgotten bool
+
 	// former are messages of the archive whose refs the server has forgotten.
 	former former
 
@@ -243,7 +247,7 @@ func (l *lane) prepare(v *visit, fresh mail.Refs) (mail.Refs, error) {
 	if err != nil {
 		return fresh, err
 	}
-	if fresh, err = l.adopt(v, fresh, keys); err != nil {
+	if fresh, err = l.adopt(v, fresh, keys, l.remember(v, keys)); err != nil {
 		return fresh, err
 	}
 	return fresh, l.findFormer(v, keys)

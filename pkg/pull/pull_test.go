@@ -740,3 +740,31 @@ func (s *waitingSession) Select(ctx context.Context, box mail.Mailbox) (mail.Ref
 	<-s.second
 	return s.Session.Select(ctx, box)
 }
+
+// With the checkpoint gone and the refs renumbered a pass can end at any step:
+// the next one goes on matching.
+func TestKilledWhileMatchingWithoutCheckpoint(t *testing.T) {
+	t.Parallel()
+	setup := func() *world {
+		w := newWorld(box("INBOX", letters(7)...))
+		w.mustComplete(t)
+		w.server.Box("INBOX").Validity = 8
+		w.server.Box("INBOX").Add("new one")
+		w.checkpoint = mailtest.NewCheckpoint()
+		return w
+	}
+	count := &mailtest.Steps{}
+	if _, err := setup().run(t.Context(), count); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= count.Count(); n++ {
+		w := setup()
+		steps := mailtest.StopAt(n, mailtest.ErrKilled)
+		_, _ = w.run(t.Context(), steps) // it is killed: what it says does not matter
+		w.mustComplete(t)
+		w.check(t, "INBOX")
+		if t.Failed() {
+			t.Fatalf("killed at step %d (%s)", n, steps.Name(n))
+		}
+	}
+}

@@ -159,6 +159,49 @@ func TestLostSectors(t *testing.T) {
 	}
 }
 
+// TestLinesOfUsualLength does both with Message-IDs as long as they come: two
+// lines that disagree are longer than a sector together, and a Message-ID may
+// lose one from its middle.
+func TestLinesOfUsualLength(t *testing.T) {
+	t.Parallel()
+	for _, long := range []int{60, 120, 250, 900} {
+		d := newDisk()
+		f := mustOpen(t, d)
+		live(t, f)
+		flushed := len(d.Bytes(fileName))
+		var group []mail.Delivery
+		for n := range mail.UID(12) {
+			m := uid(100 + n)
+			m.MessageID = fmt.Sprintf("<%0*d@example.com>", long, n)
+			group = append(group, m)
+		}
+		check(t, f.Append(group))
+		whole := d.Bytes(fileName)
+		flips, dropped := 0, 0
+		for i := flushed; i < len(whole); i += mailtest.Every(5) {
+			flipped := slices.Clone(whole)
+			flipped[i] ^= 1
+			flips++
+			if _, err := Open(options(diskWith(flipped))); err == nil {
+				dropped++
+			} else if !errors.Is(err, ErrDamaged) {
+				t.Fatalf("byte %d: %v", i, err)
+			}
+		}
+		// With lines longer than two sectors a bad one may be a lost sector.
+		if long < 500 && dropped > flips/20 || dropped > flips/2 {
+			t.Errorf("Message-IDs of %d: %d of %d flips were taken for a power cut", long, dropped, flips)
+		}
+		for start := (flushed + 511) / 512 * 512; start+512 < len(whole); start += 512 {
+			torn := slices.Concat(whole[:start], make([]byte, 512), whole[start+512:])
+			f, err := Open(options(diskWith(torn)))
+			if err != nil || !reflect.DeepEqual(scanAll(t, f), slices.Concat(appends...)) {
+				t.Errorf("Message-IDs of %d, zeros at %d: %v", long, start, err)
+			}
+		}
+	}
+}
+
 // TestTwoWriters is what the account's lock is for. Where it is not kept, both
 // write, and the file is refused.
 func TestTwoWriters(t *testing.T) {

@@ -113,34 +113,44 @@ func (s *tailScan) verdict(buf []byte, from int64) tail {
 // interrupted reports whether a power cut explains all that is bad in the
 // lines behind the last whole append, which begin at an offset of the file.
 //
-// A line with more behind it has no hash of its own: the next one names it. So
-// where the two disagree either can be the bad one, and both are looked at.
+// A line with more behind it has no hash of its own: the next one names it. A
+// lost sector spoils the form of each line that it touches. So where two lines of
+// good form disagree no sector was lost, and either of them is damaged.
 func interrupted(rest []byte, at int64) bool {
 	var stretch record.Stretch
-	doubted := false // the line in front is not what this one says
+	var before []byte // the line in front, if its form is good and the next one names it
 	for len(rest) > 0 {
 		line, behind, whole := bytes.Cut(rest, []byte{'\n'})
 		start := at
 		at += int64(len(rest) - len(behind))
 		rest = behind
 		t, ok := cutTrailer(line)
-		bad := !whole || !ok || doubted && !t.end
-		doubted = whole && ok && !t.end && len(behind) > 0 && !names(behind, line)
-		if bad || doubted {
+		if !whole || !ok || !wellFormed(line, t) {
 			stretch.Add(line, start, at, whole)
+			before = nil
 			continue
 		}
-		if stretch.Damage() {
+		if stretch.Damage() || before != nil && !names(line, before) {
 			return false
 		}
 		stretch = record.Stretch{}
+		before = line
+		if t.end {
+			before = nil
+		}
 	}
 	return !stretch.Damage()
 }
 
-// names reports whether the first of the lines names the line before it.
-func names(lines, before []byte) bool {
-	next, _, _ := bytes.Cut(lines, []byte{'\n'})
+// wellFormed reports whether a line has all fields of one. A zero is in none,
+// and would pass for a part of a text in quotes.
+func wellFormed(line []byte, t trailer) bool {
+	_, _, err := parse(string(t.body))
+	return err == nil && bytes.IndexByte(line, 0) < 0
+}
+
+// names reports whether a line names the one before it.
+func names(line, before []byte) bool {
 	hash := digestOf(before)
-	return bytes.Contains(next, append([]byte(prevWord), hash[:]...))
+	return bytes.Contains(line, append([]byte(prevWord), hash[:]...))
 }

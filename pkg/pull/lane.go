@@ -23,9 +23,9 @@ type lane struct {
 	fruitless, timeouts int
 }
 
-// visit is one opening of one mailbox. The lane writes the counts
-// and err, the ladder writes former and differs, and the ladder reads all of them once the
-// lane has ended the visit.
+// visit is one opening of one mailbox. The lane writes all of it but differs,
+// which is the ladder's, as former is once the first load was handed over; the
+// ladder reads the counts and err when the lane has ended the visit.
 type visit struct {
 	box     mail.Mailbox
 	archive mail.Box

@@ -102,7 +102,7 @@ func (g *l3Group) life(ctx context.Context) error {
 func (g *l3Group) order() l3Order {
 	order := l3Order{Archive: g.archive, State: g.state, CAFile: g.soak.caFile}
 	for _, a := range g.accounts {
-		order.Accounts = append(order.Accounts, l3Login{a.name, a.host.protocol, a.host.security, a.port})
+		order.Accounts = append(order.Accounts, l3Login{a.name, a.host.protocol, a.host.security, a.port, a.calm.Load() || a.host.calm.Load()})
 	}
 	return order
 }

@@ -8,16 +8,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strconv"
 	"time"
 
+	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
+	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
 	"mailpull/pkg/secret"
 )
@@ -46,6 +50,10 @@ type l3Login struct {
 	Protocol config.Protocol
 	Security config.Security
 	Port     int
+
+	// Retry has the account ask for what is in quarantine, as a person does with
+	// mailpull quarantine retry: its last rounds have no faults any more.
+	Retry bool
 }
 
 // l3Report is how a round went, and what the worker holds after it.
@@ -98,6 +106,11 @@ func l3Round(order l3Order, log *slog.Logger) []l3Outcome {
 			Mailboxes: config.Selection{Include: []string{"*"}}, Connections: 1, Layout: config.MaildirPP, IdleTimeout: l3Idle,
 		})
 	}
+	for _, login := range order.Accounts {
+		if err := login.retry(order.State); err != nil {
+			log.Error("quarantine", "account", login.Name, "err", err)
+		}
+	}
 	var outcomes []l3Outcome
 	for _, o := range daemon.Once(context.Background(), daemon.Options{Config: c, Log: log}) {
 		outcome := l3Outcome{Account: o.Account, New: o.Result.New, Locked: o.Locked != nil}
@@ -107,6 +120,34 @@ func l3Round(order l3Order, log *slog.Logger) []l3Outcome {
 		outcomes = append(outcomes, outcome)
 	}
 	return outcomes
+}
+
+// retry makes what is in quarantine due, if the account's order says so.
+func (l l3Login) retry(state string) error {
+	if !l.Retry {
+		return nil
+	}
+	dir, err := durable.OpenDir(filepath.Join(state, l.Name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was ever pulled
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close() // Commit has flushed what there is to flush
+	summary, err := checkpoint.Read(dir, l.Name)
+	if err != nil || len(summary.Quarantined) == 0 {
+		return err
+	}
+	file, err := checkpoint.Open(checkpoint.Options{Dir: dir, Account: l.Name, Source: string(l.Protocol)})
+	if err != nil {
+		return err
+	}
+	defer file.Close() // as above
+	for i := range summary.Quarantined {
+		summary.Quarantined[i].Next = summary.Quarantined[i].Last
+	}
+	return errors.Join(file.Quarantine(summary.Quarantined), file.Commit(nil))
 }
 
 // measure reads what the process holds between two rounds. The collector runs

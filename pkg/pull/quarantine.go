@@ -15,7 +15,22 @@ import (
 // failing pass, the second and so on; from the last of them on it stays so.
 var waits = [...]time.Duration{time.Hour, 4 * time.Hour, 12 * time.Hour, 24 * time.Hour, 3 * 24 * time.Hour, mail.MaxWait}
 
-func waitAfter(tries int) time.Duration { return waits[min(tries, len(waits))-1] }
+// lostPasses is how many passes in a row a message is asked for at once again
+// when the connection ended or fell silent at it and the server said nothing.
+// That is the network's fault more often than the message's, and a large message
+// on a bad line must not wait for hours between its tries.
+const lostPasses = 2
+
+// waitAfter returns how long a message is left alone after so many failing
+// passes, the last of which ended with err.
+func waitAfter(tries int, err error) time.Duration {
+	if class := mail.ErrorClass(err); class == mail.ClassConnect || class == mail.ClassTimeout {
+		if tries -= lostPasses; tries < 1 {
+			return 0
+		}
+	}
+	return waits[min(tries, len(waits))-1]
+}
 
 // inQuarantine returns how many messages of a mailbox are left alone by this
 // pass, and how many are due to be asked for again.
@@ -209,7 +224,7 @@ func (s suspect) failedAgain(now time.Time) mail.Quarantined {
 	now = now.UTC().Truncate(time.Second)
 	q := mail.Quarantined{
 		Ref: s.ref, Tries: s.before.Tries + 1, First: s.before.First, Last: now,
-		Next: now.Add(waitAfter(s.before.Tries + 1)), Class: mail.ErrorClass(s.err), Reason: reason(s.err),
+		Next: now.Add(waitAfter(s.before.Tries+1, s.err)), Class: mail.ErrorClass(s.err), Reason: reason(s.err),
 	}
 	if s.before.Tries == 0 {
 		q.First = now

@@ -48,7 +48,7 @@ else
 endif
 
 .PHONY: faults
-faults: build ## the real program killed, failed, without room and without memory; fuzzing; 20 minutes, root
+faults: build ## the real program killed, failed, without room and without memory; fuzzing; 15 minutes, root
 	scripts/install-faults.sh
 	@rm -f $(FAULTS)
 	PATH="$$PATH:/usr/sbin:/sbin" MAILPULL_FIGURES=$(FAULTS) MAILPULL_LEVEL2=1 MAILPULL_BINARY=$(CURDIR)/$(BIN) \

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what make faults calls: strace, mkfs.ext4, mount, prlimit, and the C
-# compiler that the race detector needs. Does nothing where they are there already. Where they can not be
-# installed, it says so and ends well, unless MAILPULL_REQUIRE_FAULTS=1.
+# compiler that the race detector needs. Does nothing where they are there
+# already. Where they cannot be installed, it says so and ends well, unless
+# MAILPULL_REQUIRE_FAULTS=1.
 set -eu
 . "$(dirname "$0")/debian.sh"
 

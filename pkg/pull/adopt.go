@@ -164,6 +164,9 @@ func (p *pass) differ(v *visit, d mail.Delivery, why error) {
 		err.Hint = "look at the file whose name holds " + d.Key.String() + "; to have the message fetched again, move the file out of the archive and run: mailpull quarantine retry " + p.Account + " " + d.Key.String()
 	}
 	p.setAside(d.Item.Ref, failure{times: maxTries, first: err})
+	p.mu.Lock()
+	p.whole-- // it came whole, and still counts among those that failed
+	p.mu.Unlock()
 	if v.differs == nil {
 		v.differs = err
 	}

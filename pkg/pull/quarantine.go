@@ -73,6 +73,8 @@ func (p *pass) listedHeld(listing mail.Refs) map[mail.Ref]bool {
 
 // leaveQuarantined takes the messages out of fresh that are in quarantine and
 // not due, and ends the quarantine of those that the server lists no longer.
+// What a person said of an ignored one is kept: a server that hides it for once
+// must not bring it back.
 func (l *lane) leaveQuarantined(v *visit, fresh mail.Refs) (mail.Refs, error) {
 	entries := l.Checkpoint.Quarantined(v.box.Name)
 	if len(entries) == 0 {
@@ -83,7 +85,7 @@ func (l *lane) leaveQuarantined(v *visit, fresh mail.Refs) (mail.Refs, error) {
 	var gone []mail.Ref
 	for _, q := range entries {
 		switch {
-		case !listed[q.Ref]:
+		case !listed[q.Ref] && !q.Ignored:
 			gone = append(gone, q.Ref)
 		case !q.Due(l.result.Start):
 			held[q.Ref] = true

@@ -120,6 +120,14 @@ func TestIgnoredIsNeverAskedFor(t *testing.T) {
 		w.mustLeave(t, 1)
 		w.server.NoStatus = true
 		w.mustLeave(t, 1)
+
+		// Also when the server hides it for once.
+		b := w.server.Box("INBOX")
+		hidden := b.Messages[4]
+		b.Messages = b.Messages[:4]
+		w.mustComplete(t)
+		b.Messages = append(b.Messages, hidden)
+		w.mustLeave(t, 1)
 	})
 }
 
@@ -180,6 +188,28 @@ func TestDamagedFileIsQuarantined(t *testing.T) {
 		}
 		w.check(t, "INBOX")
 	})
+}
+
+// When most files differ it is not single messages that have a fault: each pass
+// says so.
+func TestManyDamagedFilesAreNoQuietMatter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(5)...))
+	w.mustComplete(t)
+	w.checkpoint, w.manifest = mailtest.NewCheckpoint(), &mailtest.Manifest{}
+	w.store.Change("INBOX", func(files map[mail.Key]mailtest.StoredMessage) {
+		for uid := mail.UID(1); uid <= 4; uid++ {
+			files[mail.NewKey("work", mail.Ref{Mailbox: "INBOX", Validity: 7, UID: uid})] = mailtest.StoredMessage{Body: "rewritten"}
+		}
+	})
+	for range 3 {
+		if r, err := w.run(t.Context(), nil); err == nil || r.Missing != 4 {
+			t.Fatalf("got %v, %+v", err, r)
+		}
+	}
+	if q := w.checkpoint.Quarantined("INBOX"); len(q) > 0 {
+		t.Errorf("%d messages are in quarantine", len(q))
+	}
 }
 
 // What the server does not list any more leaves quarantine, and so does all of

@@ -1,6 +1,11 @@
 package pull
 
-import "mailpull/pkg/mail"
+import (
+	"errors"
+	"fmt"
+
+	"mailpull/pkg/mail"
+)
 
 const (
 	// maxTries is how often one pass asks for a message that fails. The second
@@ -14,7 +19,15 @@ const (
 	// maxTimeouts is how many sessions of a lane may end by a time-out and be
 	// opened again: a silent server costs its account minutes, not hours.
 	maxTimeouts = 3
+
+	// maxFailed is how many messages may fail in one pass, or be gone, before a
+	// mailbox is given up in which more fail than come: each costs memory, and
+	// a server can list millions.
+	maxFailed = 5000
 )
+
+// errFailing ends a mailbox in which too many messages fail.
+var errFailing = errors.New("too many messages cannot be had")
 
 // failures are the messages that this pass could not have, by their mailboxes.
 type failures map[mail.MailboxName]map[mail.Ref]failure
@@ -46,6 +59,23 @@ func (p *pass) noteFailure(ref mail.Ref, err error) {
 		p.Log.Info("message failed", "err", err)
 	}
 	p.failures.set(ref, f)
+}
+
+// failing returns why the mailbox in hand is to be given up, or nil.
+func (p *pass) failing(box mail.MailboxName) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, failed := range p.failures {
+		n += len(failed)
+	}
+	if n <= max(maxFailed, p.whole) {
+		return nil
+	}
+	return &mail.Error{
+		Op: "pull", Mailbox: box, Scope: mail.ScopeMailbox, Class: mail.ClassServer,
+		Err: fmt.Errorf("%w: %d failed and %d came", errFailing, n, p.whole),
+	}
 }
 
 // cameWhole notes that a message came whole, and forgets that it failed before.

@@ -114,6 +114,9 @@ func (l *lane) run() error {
 			return err
 		case mail.ErrorScope(err) != mail.ScopeAccount:
 			barren = 0
+			if errors.Is(err, errFailing) {
+				l.close() // the fetch was broken off
+			}
 			l.commit()
 			l.giveUp(box, err)
 			continue
@@ -142,7 +145,7 @@ func (l *lane) run() error {
 
 // giveUp ends a mailbox that the pass does not come back to.
 func (l *lane) giveUp(box mail.Mailbox, err error) {
-	l.endMailbox(box.Name, l.fruitless > maxFruitless)
+	l.endMailbox(box.Name, l.fruitless > maxFruitless || errors.Is(err, errFailing))
 	r := l.outcome(box, err)
 	if n, first := l.failedIn(box.Name); n > 0 && n == r.Missing {
 		r.Err = first // nothing but messages is the matter
@@ -292,7 +295,8 @@ func (l *lane) Settle(item mail.Item, outcome error) error {
 	return nil
 }
 
-// Settled implements Receiver: it hands a full load to the ladder.
+// Settled implements Receiver: it hands a full load to the ladder, and ends a
+// fetch that brings too little.
 func (l *lane) Settled() error {
 	if l.load == nil {
 		return nil
@@ -301,7 +305,10 @@ func (l *lane) Settled() error {
 	if b.Len() >= bounds.Messages || b.Size() >= bounds.Bytes || time.Since(l.load.begun) >= bounds.Age {
 		l.handOver()
 	}
-	return l.broken()
+	if err := l.broken(); err != nil {
+		return err
+	}
+	return l.failing(l.box.Name)
 }
 
 // handOver gives the load in hand to the ladder and waits only until the

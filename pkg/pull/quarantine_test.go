@@ -212,6 +212,32 @@ func TestManyDamagedFilesAreNoQuietMatter(t *testing.T) {
 	}
 }
 
+// A server that refuses message after message is not asked for all of them in
+// one pass: memory is bounded, what stands behind them comes in a later one, and
+// the other mailboxes come at once.
+func TestManyFailuresAreBounded(t *testing.T) {
+	t.Parallel()
+	const n = 12_000
+	w := newWorld(box("INBOX", letters(n+1)...), box("Work", "a", "b"))
+	inbox := w.server.Box("INBOX")
+	for i := range n {
+		inbox.Messages[i].Outcome = broken(inbox.Messages[i].UID, mail.ClassServer)
+	}
+	r, err := w.run(t.Context(), nil)
+	if err == nil || w.server.Asked > n/2+100 || r.New != 2 {
+		t.Fatalf("%d messages were asked for, %d came: %v", w.server.Asked, r.New, err)
+	}
+	w.check(t, "Work")
+	for range 5 {
+		if _, err = w.run(t.Context(), nil); err == nil {
+			break
+		}
+	}
+	if got := w.store.Bodies("INBOX"); len(got) != 1 {
+		t.Errorf("%d of INBOX came, want the one behind the others; %v", len(got), err)
+	}
+}
+
 // What the server does not list any more leaves quarantine, and so does all of
 // a mailbox that is made anew.
 func TestQuarantineEnds(t *testing.T) {

@@ -30,11 +30,8 @@ func (a *app) mailboxesCommand() *cobra.Command {
 		Args:              cobra.MatchAll(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := a.load()
+			cfg, err := a.loadFor(args)
 			if err != nil {
-				return err
-			}
-			if err := checkAccounts(cfg, args); err != nil {
 				return err
 			}
 			for _, account := range cfg.Accounts {

@@ -59,11 +59,8 @@ func (a *app) quarantineList() *cobra.Command {
 		Short:             "List the messages in quarantine, without asking any server",
 		ValidArgsFunction: a.completeAccounts,
 		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := a.load()
+			cfg, err := a.loadFor(args)
 			if err != nil {
-				return err
-			}
-			if err := checkAccounts(cfg, args); err != nil {
 				return err
 			}
 			return a.listQuarantine(cfg, args, asJSON)
@@ -201,11 +198,8 @@ func (m quarantineAnswer) next(now time.Time) string {
 // changeQuarantine changes those messages of an account in quarantine whose
 // keys are named, or all, under the account's lock.
 func (a *app) changeQuarantine(account string, keys []string, change func(*mail.Quarantined)) error {
-	cfg, err := a.load()
+	cfg, err := a.loadFor([]string{account})
 	if err != nil {
-		return err
-	}
-	if err := checkAccounts(cfg, []string{account}); err != nil {
 		return err
 	}
 	i := slices.IndexFunc(cfg.Accounts, func(c config.Account) bool { return c.Name == account })

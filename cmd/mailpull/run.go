@@ -38,11 +38,8 @@ local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
 			if ifLocked != "skip" && ifLocked != "fail" {
 				return usage("--if-locked=%s is not known; write skip or fail", ifLocked)
 			}
-			cfg, err := a.load()
+			cfg, err := a.loadFor(args)
 			if err != nil {
-				return err
-			}
-			if err := checkAccounts(cfg, args); err != nil {
 				return err
 			}
 			return a.pullOnce(cmd, cfg, args, runFlags{quiet, ifLocked == "fail", metricsFile})
@@ -162,6 +159,16 @@ func balance(m mail.MailboxResult) string {
 		text += fmt.Sprintf(", in quarantine %s", grouped(m.Quarantined))
 	}
 	return text
+}
+
+// loadFor loads the configuration and refuses names of accounts that it does not
+// have.
+func (a *app) loadFor(names []string) (*config.Config, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	return cfg, checkAccounts(cfg, names)
 }
 
 // checkAccounts refuses names that the configuration does not have.

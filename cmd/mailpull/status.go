@@ -47,11 +47,8 @@ complete pass, the last error and what to do about it. No server is asked, and
 nothing is changed.`,
 		ValidArgsFunction: a.completeAccounts,
 		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, err := a.load()
+			cfg, err := a.loadFor(args)
 			if err != nil {
-				return err
-			}
-			if err := checkAccounts(cfg, args); err != nil {
 				return err
 			}
 			return a.showStatus(cfg, args, asJSON)

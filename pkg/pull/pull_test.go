@@ -631,6 +631,13 @@ func TestKilledWhileMatching(t *testing.T) {
 		b.Add("new one")
 		return w
 	}
+	killAtEveryStep(t, setup)
+}
+
+// killAtEveryStep kills the pass over each new world at each of its steps, and
+// has the next one complete it.
+func killAtEveryStep(t *testing.T, setup func() *world) {
+	t.Helper()
 	count := &mailtest.Steps{}
 	if _, err := setup().run(t.Context(), count); err != nil {
 		t.Fatal(err)
@@ -753,18 +760,5 @@ func TestKilledWhileMatchingWithoutCheckpoint(t *testing.T) {
 		w.checkpoint = mailtest.NewCheckpoint()
 		return w
 	}
-	count := &mailtest.Steps{}
-	if _, err := setup().run(t.Context(), count); err != nil {
-		t.Fatal(err)
-	}
-	for n := 1; n <= count.Count(); n++ {
-		w := setup()
-		steps := mailtest.StopAt(n, mailtest.ErrKilled)
-		_, _ = w.run(t.Context(), steps) // it is killed: what it says does not matter
-		w.mustComplete(t)
-		w.check(t, "INBOX")
-		if t.Failed() {
-			t.Fatalf("killed at step %d (%s)", n, steps.Name(n))
-		}
-	}
+	killAtEveryStep(t, setup)
 }

@@ -133,7 +133,7 @@ type pass struct {
 	delivered map[mail.MailboxName]int    // messages committed by this pass
 	failures  failures
 	whole     int                       // messages that came whole
-	ended     map[mail.MailboxName]bool // mailboxes the pass is done with; true: given up for sessions without fruit
+	ended     map[mail.MailboxName]bool // mailboxes the pass is done with; true: given up for its failures
 	sessions  []Session                 // open, to be closed when all is committed
 	result    Result
 	disk      error // why the ladder broke

@@ -126,7 +126,8 @@ func split(refs mail.Refs, set map[mail.Ref]bool) (without, within mail.Refs) {
 }
 
 // endMailbox notes that the pass does not come back to a mailbox; stuck is set
-// when that is so because one session after the other brought only failures.
+// when that is so because one session after the other brought only failures, or
+// because too many messages failed.
 func (p *pass) endMailbox(box mail.MailboxName, stuck bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,6 +34,10 @@ var (
 	ErrProtocol = errors.New("the server broke the protocol")
 )
 
+// HintTooLarge is what to do about ErrTooLarge, for both protocols: the message
+// may be honest mail.
+const HintTooLarge = "raise max_message_size for this account to have the message too; all others are fetched without it"
+
 // Security is how a connection is protected.
 type Security string
 

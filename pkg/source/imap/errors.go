@@ -20,9 +20,6 @@ const (
 	opClose  = "imap logout"
 )
 
-// hintTooLarge is for a message beyond the limit, which may be honest mail.
-const hintTooLarge = "raise max_message_size for this account to have the message too; all others are fetched without it"
-
 var (
 	errNoBody     = errors.New("the server lists the message and sends no body")
 	errOtherUID   = errors.New("the server sent a body without saying that it is this message's")
@@ -89,7 +86,7 @@ func (s *Session) cause(ctx context.Context, err error) *mail.Error {
 	}
 	for _, err := range []error{err, s.wire.Err()} {
 		if errors.Is(err, wire.ErrTooLarge) {
-			return &mail.Error{Class: mail.ClassProtocol, Err: err, Hint: hintTooLarge}
+			return &mail.Error{Class: mail.ClassProtocol, Err: err, Hint: wire.HintTooLarge}
 		}
 	}
 	if errors.Is(err, wire.ErrTooMuch) || errors.Is(err, errTooManyUIDs) { // found by us

@@ -26,7 +26,7 @@ func lost(op string, uidl mail.UIDL, err error) *mail.Error {
 		e.Class, e.Retry = mail.ClassTimeout, mail.RetryLater
 	case errors.Is(err, wire.ErrTooLarge):
 		e.Class, e.Retry = mail.ClassProtocol, mail.RetryLater
-		e.Hint = "raise max_message_size for this account to have the message too; all others are fetched without it"
+		e.Hint = wire.HintTooLarge
 	case errors.Is(err, wire.ErrProtocol), errors.Is(err, wire.ErrTooMuch):
 		e.Class, e.Retry = mail.ClassProtocol, mail.RetryLater
 	case errors.Is(err, context.Canceled):

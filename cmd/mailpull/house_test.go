@@ -17,14 +17,19 @@ import (
 // of the others. Imports go down, never up, never sideways between the middle
 // bands.
 var house = map[string][]string{
-	"cmd/mailpull": {"configs", "pkg/archive/maildir", "pkg/checkpoint", "pkg/config", "pkg/daemon", "pkg/demo", "pkg/durable", "pkg/mail", "pkg/metrics", "pkg/pull", "pkg/secret"},
+	"cmd/mailpull": {"configs", "pkg/archive/maildir", "pkg/checkpoint", "pkg/config", "pkg/control", "pkg/daemon", "pkg/demo", "pkg/durable", "pkg/mail", "pkg/metrics", "pkg/pull", "pkg/secret"},
 	"configs":      {},
 
-	"pkg/daemon": {"pkg/config", "pkg/pull", "pkg/source/imap", "pkg/source/pop3", "pkg/archive/maildir", "pkg/checkpoint", "pkg/manifest", "pkg/durable", "pkg/wire", "pkg/signin", "pkg/mail", "pkg/metrics", "pkg/secret"},
+	"pkg/daemon": {"pkg/config", "pkg/pull", "pkg/schedule", "pkg/admin", "pkg/control", "pkg/hook", "pkg/systemd", "pkg/source/imap", "pkg/source/pop3", "pkg/archive/maildir", "pkg/checkpoint", "pkg/manifest", "pkg/durable", "pkg/wire", "pkg/signin", "pkg/mail", "pkg/metrics", "pkg/secret"},
 
-	"pkg/config": {"pkg/mail", "pkg/secret"},
-	"pkg/pull":   {"pkg/mail"},
-	"pkg/demo":   {"pkg/mail"},
+	"pkg/config":   {"pkg/mail", "pkg/secret"},
+	"pkg/schedule": {"pkg/mail"},
+	"pkg/pull":     {"pkg/mail"},
+	"pkg/admin":    {"pkg/mail"},
+	"pkg/control":  {"pkg/mail"},
+	"pkg/hook":     {"pkg/mail", "pkg/secret"},
+	"pkg/systemd":  {},
+	"pkg/demo":     {"pkg/mail"},
 
 	"pkg/source/imap":     {"pkg/wire", "pkg/signin", "pkg/mail", "pkg/secret"},
 	"pkg/source/pop3":     {"pkg/wire", "pkg/signin", "pkg/mail", "pkg/secret"},
@@ -53,7 +58,9 @@ var foreign = map[string][]string{
 	"github.com/emersion/go-maildir": {"pkg/archive/maildir"},
 	"gopkg.in/yaml.v3":               {"pkg/config"},
 	"github.com/spf13/cobra":         {"cmd/mailpull"},
-	"github.com/prometheus":          {"pkg/metrics", "pkg/daemon"},
+	"github.com/prometheus":          {"pkg/metrics", "pkg/admin", "pkg/daemon"},
+	"github.com/adhocore/gronx":      {"pkg/schedule", "pkg/config"},
+	"github.com/coreos/go-systemd":   {"pkg/systemd"},
 }
 
 func TestHouse(t *testing.T) {

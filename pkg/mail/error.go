@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Scope says how much of an account an error spoils.
@@ -70,6 +71,10 @@ type Error struct {
 	Retry   Retry
 	Class   Class
 
+	// After is how long the server asks to be left alone, 0 where it does not
+	// say.
+	After time.Duration
+
 	// Hint is a whole sentence for the person at the terminal that says what
 	// to do, or empty.
 	Hint string
@@ -128,6 +133,16 @@ func ErrorClass(err error) Class {
 		return e.Class
 	}
 	return ClassLocal
+}
+
+// ErrorAfter returns how long the server of the first Error in err's chain asks
+// to be left alone, or 0.
+func ErrorAfter(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return max(0, e.After)
+	}
+	return 0
 }
 
 // ErrorHint returns the first hint in err's chain, or the empty string.

@@ -19,6 +19,10 @@ type MailboxResult struct {
 	Quarantined int
 	Missing     int
 
+	// Left is how many of the missing messages were left for another pass on
+	// purpose.
+	Left int
+
 	// Unchanged is set when the server's status showed that there was nothing
 	// to do, so the mailbox was not opened.
 	Unchanged bool

@@ -50,6 +50,9 @@ type visit struct {
 	whole, gone, failed int
 	err                 error
 
+	// left counts the older messages that this pass does not ask for.
+	left int
+
 	differs error
 }
 
@@ -112,6 +115,10 @@ func (l *lane) run() error {
 		case l.ctx.Err() != nil:
 			l.giveBack(box)
 			return err
+		case errors.Is(err, ErrUnfinished):
+			l.close() // the fetch was broken off
+			l.giveBack(box)
+			return nil
 		case mail.ErrorScope(err) != mail.ScopeAccount:
 			barren = 0
 			if errors.Is(err, errFailing) {
@@ -213,6 +220,7 @@ func (l *lane) pull(box mail.Mailbox) error {
 			return err
 		}
 	}
+	fresh = l.newest(v, fresh)
 	l.Observer.Planned(box.Name, fresh.Len())
 	if fresh.Len() == 0 {
 		l.finish(v)
@@ -307,6 +315,9 @@ func (l *lane) Settled() error {
 	}
 	if err := l.broken(); err != nil {
 		return err
+	}
+	if l.yields() {
+		return unfinished()
 	}
 	return l.failing(l.box.Name)
 }

@@ -28,6 +28,16 @@ type Options struct {
 	// one means one. The source's Limit is kept.
 	Sessions int
 
+	// Newest is how many messages of each mailbox the pass asks for at most,
+	// the newest ones; 0 means all. So new mail need not wait for a backlog.
+	Newest int
+
+	// Yield is asked between groups of messages and ends the pass when it
+	// returns true: what was settled is committed, the rest is left for another
+	// pass. It may be called from several goroutines and must return at once.
+	// Nil means never.
+	Yield func() bool
+
 	// Batch bounds what one climb of the ladder makes durable.
 	Batch Bounds
 
@@ -71,6 +81,10 @@ type Result struct {
 
 	// Renumbered counts the mailboxes whose UIDVALIDITY changed.
 	Renumbered int
+
+	// Left counts those of the missing messages that were left for another
+	// pass.
+	Left int
 }
 
 // ErrInterrupted is the cause of a pass that was cancelled. What was settled
@@ -88,7 +102,8 @@ func Interrupted() error {
 //
 // The error is nil when every selected mailbox is complete. Otherwise it is
 // the first error that kept something from the archive, a *mail.Error whose
-// scope says how much.
+// scope says how much. It is ErrUnfinished when messages were left for another
+// pass and nothing failed.
 func Run(ctx context.Context, o Options) (Result, error) {
 	p := newPass(ctx, o)
 	defer p.cancel(nil)
@@ -126,17 +141,19 @@ type pass struct {
 	askManifest sync.Once
 	inManifest  mail.KeySet // written by askManifest
 
-	mu        sync.Mutex // guards what is below
-	queue     []mail.Mailbox
-	place     map[mail.MailboxName]int    // a mailbox's place in the server's order
-	visits    map[mail.MailboxName]*visit // the last one of each mailbox in hand
-	delivered map[mail.MailboxName]int    // messages committed by this pass
-	failures  failures
-	whole     int                       // messages that came whole
-	ended     map[mail.MailboxName]bool // mailboxes the pass is done with; true: given up for its failures
-	sessions  []Session                 // open, to be closed when all is committed
-	result    Result
-	disk      error // why the ladder broke
+	mu         sync.Mutex // guards what is below
+	queue      []mail.Mailbox
+	place      map[mail.MailboxName]int    // a mailbox's place in the server's order
+	visits     map[mail.MailboxName]*visit // the last one of each mailbox in hand
+	delivered  map[mail.MailboxName]int    // messages committed by this pass
+	failures   failures
+	whole      int                       // messages that came whole
+	ended      map[mail.MailboxName]bool // mailboxes the pass is done with; true: given up for its failures
+	sessions   []Session                 // open, to be closed when all is committed
+	yielded    bool                      // the pass ends early, because others wait
+	unfinished bool                      // something is left on purpose
+	result     Result
+	disk       error // why the ladder broke
 }
 
 func newPass(ctx context.Context, o Options) *pass {
@@ -200,7 +217,7 @@ func (p *pass) pullAll() error {
 	}
 	lanes.Wait()
 
-	if len(p.queue) == 0 && p.ctx.Err() == nil {
+	if p.ctx.Err() == nil && (len(p.queue) == 0 || p.yields()) {
 		return nil
 	}
 	for _, err := range errs {
@@ -256,9 +273,10 @@ func (p *pass) unchanged(box mail.Mailbox) (mail.MailboxResult, bool) {
 
 // next takes a mailbox from the queue.
 func (p *pass) next() (mail.Mailbox, bool) {
+	yielded := p.yields()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.queue) == 0 || p.ctx.Err() != nil {
+	if len(p.queue) == 0 || yielded || p.ctx.Err() != nil {
 		return mail.Mailbox{}, false
 	}
 	box := p.queue[0]
@@ -326,6 +344,8 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 		r.Quarantined = min(r.Quarantined, r.Server-r.Archived)
 		r.Missing = r.Server - r.Archived - r.Quarantined
 	}
+	failed, _ := p.failedIn(box.Name)
+	r.Left = p.leftOver(v, r.Missing, failed)
 	return r
 }
 
@@ -368,7 +388,7 @@ func (p *pass) verdict(ctx context.Context, err error) error {
 	}
 	missing := 0
 	for _, m := range p.result.Mailboxes {
-		missing += m.Missing
+		missing += m.Missing - m.Left
 	}
 	for _, m := range p.result.Mailboxes {
 		if m.Err != nil && missing > 1 {
@@ -379,12 +399,15 @@ func (p *pass) verdict(ctx context.Context, err error) error {
 		}
 	}
 	for _, m := range p.result.Mailboxes {
-		if m.Missing > 0 {
+		if n := m.Missing - m.Left; n > 0 {
 			return &mail.Error{
 				Op: "pull", Mailbox: m.Mailbox, Scope: mail.ScopeMailbox, Class: mail.ClassServer,
-				Err: fmt.Errorf("%d of %d messages are not in the archive", m.Missing, m.Server),
+				Err: fmt.Errorf("%d of %d messages are not in the archive", n, m.Server),
 			}
 		}
+	}
+	if p.unfinished {
+		return unfinished()
 	}
 	return nil
 }
@@ -393,7 +416,7 @@ func (p *pass) verdict(ctx context.Context, err error) error {
 // now, when every message is committed.
 func (p *pass) closeSessions(ctx context.Context, err error) {
 	for _, s := range p.sessions {
-		if ctx.Err() == nil && (err == nil || mail.ErrorScope(err) != mail.ScopeAccount) {
+		if ctx.Err() == nil && (err == nil || errors.Is(err, ErrUnfinished) || mail.ErrorScope(err) != mail.ScopeAccount) {
 			if cerr := s.Close(ctx); cerr != nil {
 				p.Log.Debug("session did not end politely", "err", cerr)
 			}
@@ -409,10 +432,11 @@ func (p *pass) end(err error) (Result, error) {
 	for _, m := range r.Mailboxes {
 		r.New += m.New
 		r.Missing += m.Missing
+		r.Left += m.Left
 		r.Quarantined += m.Quarantined
 	}
 	r.Complete = err == nil
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnfinished) {
 		r.Class, r.Error, r.Hint = mail.ErrorClass(err), err.Error(), mail.ErrorHint(err)
 	}
 	r.End = time.Now()

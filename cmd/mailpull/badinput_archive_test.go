@@ -11,6 +11,10 @@ const (
 	missing = "archive: DIR/mail/work is missing or empty, and it held 30 messages"
 	mountIt = "mount or move the archive back to this place; if it was removed on purpose, " +
 		"remove the account's folder in the state directory too, and everything is fetched anew"
+
+	unmarked = "archive: DIR/mail is not the archive of before: its file .mailpull-archive is missing or another one"
+	markIt   = "mount or move the archive back to this place; if this folder is to be used from now on, " +
+		"remove DIR/state/.archive and run again"
 )
 
 // archiveCases are archives that are not what they should be.
@@ -21,7 +25,7 @@ func archiveCases() map[string]func(*testing.T) {
 			mustRun(t, tr.config)
 			away := tr.archive + ".away"
 			mustRename(t, tr.archive, away)
-			tr.mustFail(t, exitIO, missing, mountIt)
+			tr.mustFail(t, exitIO, unmarked, markIt)
 			mustBeMissing(t, tr.archive)
 			mustRename(t, away, tr.archive)
 			tr.mustRecover(t)
@@ -47,10 +51,24 @@ func archiveCases() map[string]func(*testing.T) {
 			mustRename(t, folder+".away", folder)
 			tr.mustRecover(t)
 		},
+		"archive is an empty mount point": func(t *testing.T) {
+			tr := newTrial(t)
+			mustRun(t, tr.config)
+			mustRename(t, tr.archive, tr.archive+".away")
+			mustMkdir(t, tr.archive)
+			mustRemove(t, filepath.Join(tr.state, "work")) // also for an account that is pulled for the first time
+			tr.mustFail(t, exitIO, unmarked, markIt)
+			mustBeEmpty(t, tr.archive)
+			mustRemove(t, tr.archive)
+			mustRename(t, tr.archive+".away", tr.archive)
+			tr.mustRecover(t)
+		},
 		"archive was removed on purpose": func(t *testing.T) {
 			tr := newTrial(t)
 			mustRun(t, tr.config)
 			mustRemove(t, tr.archive)
+			tr.mustFail(t, exitIO, unmarked, markIt)
+			mustRemove(t, filepath.Join(tr.state, ".archive"))
 			tr.mustFail(t, exitIO, missing, mountIt)
 			mustRemove(t, filepath.Join(tr.state, "work"))
 			tr.mustRecover(t)
@@ -139,5 +157,13 @@ func mustBeMissing(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("%s was made: %v", path, err)
+	}
+}
+
+func mustBeEmpty(t *testing.T, path string) {
+	t.Helper()
+	entries, err := os.ReadDir(path)
+	if err != nil || len(entries) > 0 {
+		t.Errorf("%s holds %v, %v; want nothing", path, entries, err)
 	}
 }

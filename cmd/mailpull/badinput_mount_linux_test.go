@@ -27,7 +27,7 @@ func mountCases() map[string]func(*testing.T) {
 		},
 		"full disk below the state": func(t *testing.T) {
 			tr := newTrial(t)
-			mount(t, tr.state, "size=12k")
+			mount(t, tr.state, "size=16k")
 			tr.mustFail(t, exitIO,
 				`manifest "work": write DIR/state/work/manifest: no space left on device`,
 				"free some space, or inodes, on the file system of DIR/state/work/manifest; the next run goes on where this one stopped")
@@ -58,8 +58,8 @@ func mountCases() map[string]func(*testing.T) {
 			mount(t, tr.archive, "")
 			remount(t, tr.archive, unix.MS_RDONLY, "")
 			tr.mustFail(t, exitIO,
-				"archive: mkdir DIR/mail/work: read-only file system",
-				"the file system of DIR/mail/work is read-only; a failing disk often shows so, so look at the system log before remounting it")
+				"archive: write DIR/mail/.mailpull-archive: read-only file system",
+				"the file system of DIR/mail/.mailpull-archive is read-only; a failing disk often shows so, so look at the system log before remounting it")
 			remount(t, tr.archive, 0, "")
 			mustRun(t, tr.config)
 			tr.arrive(newMessage())

@@ -75,6 +75,9 @@ func (w *worker) openAll(c *config.Config) error {
 	if err := w.openState(stateDir); err != nil {
 		return err
 	}
+	if err := checkMarker(c); err != nil {
+		return err
+	}
 	return w.openArchive(filepath.Join(c.Archive, w.account.Name))
 }
 

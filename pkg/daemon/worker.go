@@ -165,7 +165,7 @@ func (w *worker) close() {
 }
 
 // pass makes one pass.
-func (w *worker) pass(ctx context.Context, observer pull.Observer) (pull.Result, error) {
+func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 	return pull.Run(ctx, pull.Options{
 		Account:    w.account.Name,
 		Source:     w.source,
@@ -177,7 +177,9 @@ func (w *worker) pass(ctx context.Context, observer pull.Observer) (pull.Result,
 			return ok
 		},
 		Sessions: w.account.Connections,
-		Observer: observer,
+		Newest:   t.newest,
+		Yield:    t.yield,
+		Observer: t.observer,
 		Log:      w.log,
 	})
 }

@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"mailpull/pkg/config"
+	"mailpull/pkg/pull"
+)
+
+// atOnce is how many accounts are pulled at the same time. Four keep two
+// cores and one disk busy and hold the memory of four batches.
+const atOnce = 4
+
+// Options is what Once needs.
+type Options struct {
+	// Config names the folders and the accounts.
+	Config *config.Config
+
+	// Accounts are the names to pull; none means all. Each must be in Config.
+	Accounts []string
+
+	// Observe returns the observer of an account's pass; nil means that
+	// nobody watches.
+	Observe func(account string) pull.Observer
+
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// Once makes one pass over each account and returns the outcomes in the order
+// of the configuration. One account's failure, even a panic, does not touch
+// another. When ctx is cancelled every account commits what it has and Once
+// returns.
+func Once(ctx context.Context, o Options) []Outcome {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	var accounts []config.Account
+	for _, a := range o.Config.Accounts {
+		if len(o.Accounts) == 0 || slices.Contains(o.Accounts, a.Name) {
+			accounts = append(accounts, a)
+		}
+	}
+
+	outcomes := make([]Outcome, len(accounts))
+	slots := make(chan struct{}, atOnce)
+	var workers sync.WaitGroup
+	for i, a := range accounts {
+		workers.Go(func() { // Wait is below
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if ctx.Err() != nil {
+				outcomes[i] = Outcome{Account: a.Name, Err: pull.Interrupted()}
+				return
+			}
+			outcomes[i] = o.attempt(a).run(ctx)
+		})
+	}
+	workers.Wait()
+	return outcomes
+}
+
+func (o Options) attempt(a config.Account) attempt {
+	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name)}
+	if o.Observe != nil {
+		t.observer = o.Observe(a.Name)
+	}
+	return t
+}

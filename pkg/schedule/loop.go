@@ -1,0 +1,180 @@
+package schedule
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// slice is how long the loop sleeps at most before it looks at the clock.
+	slice = time.Minute
+
+	// minTurn is how long a turn for a backlog may run although others wait,
+	// and how long one that waits lets news go first. So a backlog gets on,
+	// however much news there is.
+	minTurn = time.Minute
+)
+
+// loop runs until Drain.
+func (s *Scheduler) loop() {
+	defer close(s.ended)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-s.poke:
+		}
+		wait, ok := s.step()
+		if !ok {
+			return
+		}
+		timer.Reset(wait)
+	}
+}
+
+// step queues what is due, begins what may begin, and returns how long nothing
+// happens by itself; ok is false when the loop is over.
+func (s *Scheduler) step() (wait time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, false
+	}
+	now := s.now()
+	s.noticeJump(now)
+	for len(s.due) > 0 && !s.due[0].next.After(now) {
+		s.becomeDue(s.due[0], now)
+	}
+	s.grant(now)
+	wait = slice
+	if len(s.due) > 0 {
+		wait = min(wait, s.due[0].next.Sub(now))
+	}
+	return wait, true
+}
+
+// noticeJump plans anew when the clock was set back: what was due then must
+// not wait for a time that was in the past once. A jump forward, as after a
+// suspended machine, makes things due and needs nothing else.
+func (s *Scheduler) noticeJump(now time.Time) {
+	looked := s.looked
+	s.looked = time.Now()
+	expected := s.lastWall.Add(s.looked.Sub(looked))
+	s.lastWall = now
+	if now.After(expected.Add(-slice)) {
+		return
+	}
+	s.log.Warn("the clock was set back", "by", expected.Sub(now).Round(time.Second))
+	for _, e := range s.entries {
+		if e.place >= 0 && e.next.After(now.Add(e.longest)) {
+			s.plan(e, e.job.Plan.Next(now, s.chance))
+		}
+	}
+}
+
+// becomeDue queues an entry whose time has come. One that is more than a minute
+// late, as all are when a machine wakes, first gets a delay by chance.
+func (s *Scheduler) becomeDue(e *entry, now time.Time) {
+	if delay := s.spread(); now.Sub(e.next) > slice && delay > 0 {
+		s.plan(e, now.Add(delay))
+		return
+	}
+	s.unplan(e)
+	if e.cancel != nil {
+		e.again = true
+		return
+	}
+	s.enqueue(e, news)
+}
+
+// enqueue puts an entry into a queue; one that waits for news already stays
+// where it is. The caller holds the lock.
+func (s *Scheduler) enqueue(e *entry, to lineup) {
+	if e.queued == to || e.queued == news {
+		return
+	}
+	s.dequeue(e)
+	e.queued = to
+	if to == news {
+		s.unplan(e)
+		s.news = append(s.news, e)
+		return
+	}
+	if e.waits.IsZero() {
+		e.waits = s.now()
+	}
+	s.backlog = append(s.backlog, e)
+}
+
+// dequeue takes an entry out of its queue. The caller holds the lock.
+func (s *Scheduler) dequeue(e *entry) {
+	switch e.queued {
+	case news:
+		s.news.remove(e)
+	case backlogs:
+		s.backlog.remove(e)
+	}
+	e.queued = none
+}
+
+// grant begins what waits while there is room: first a backlog that has let
+// news go first for long enough, then news, then backlogs.
+func (s *Scheduler) grant(now time.Time) {
+	if s.running >= s.o.Passes {
+		return
+	}
+	for _, e := range clone(s.backlog) {
+		if now.Sub(e.waits) >= minTurn && s.backlogTurns == 0 {
+			s.begin(e, now)
+		}
+	}
+	for _, e := range clone(s.news) {
+		s.begin(e, now)
+	}
+	for _, e := range clone(s.backlog) {
+		s.begin(e, now)
+	}
+}
+
+func clone(q queue) queue {
+	if len(q) == 0 {
+		return nil
+	}
+	return append(queue(nil), q...)
+}
+
+// begin begins a pass, if there is room for it.
+func (s *Scheduler) begin(e *entry, now time.Time) {
+	if !s.fits(e, now) {
+		return
+	}
+	turn := e.queued
+	s.dequeue(e)
+	ctx, cancel := context.WithCancel(context.Background())
+	e.cancel, e.began, e.turn = cancel, now, turn
+	s.running++
+	s.hosts[e.job.Host] += e.job.Connections
+	if turn == backlogs {
+		s.backlogTurns++
+		e.waits = time.Time{}
+	}
+	forced := e.forced
+	e.forced, e.again = false, false
+	s.group.Go(func() { s.run(ctx, e, forced) }) // Drain waits for it
+}
+
+// fits reports whether there is room for the turn that an entry waits for.
+func (s *Scheduler) fits(e *entry, now time.Time) bool {
+	switch {
+	case e.queued == none, s.running >= s.o.Passes, s.hostIsFull(e):
+		return false
+	case e.queued == backlogs:
+		return e.job.Window.Open(now)
+	}
+	return true
+}
+
+func (s *Scheduler) hostIsFull(e *entry) bool {
+	return s.hosts[e.job.Host]+e.job.Connections > s.o.PerHost
+}

@@ -1,0 +1,129 @@
+package schedule
+
+import "context"
+
+// run makes a pass on a goroutine of its own.
+func (s *Scheduler) run(ctx context.Context, e *entry, forced bool) {
+	s.mu.Lock()
+	m, job, turn := e.memory, e.job, e.turn
+	s.mu.Unlock()
+	if !forced && !m.MaySignIn(s.now(), job.Fingerprint) {
+		s.end(e, nil)
+		return
+	}
+	o := job.Pass(ctx, Turn{Backlog: turn == backlogs, Yield: func() bool { return s.yield(e) }})
+	s.learn(e, job, o)
+	s.end(e, &o)
+}
+
+// learn keeps what an outcome teaches.
+func (s *Scheduler) learn(e *entry, job Job, o Outcome) {
+	s.mu.Lock()
+	e.memory = e.memory.Learn(o, s.now(), s.chance)
+	m := e.memory
+	s.mu.Unlock()
+	if m.SignInPaused() {
+		fingerprint := job.Fingerprint(m.Fingerprint)
+		s.mu.Lock()
+		if e.memory.SignInPaused() { // nobody resumed it meanwhile
+			e.memory.Fingerprint = fingerprint
+		}
+		s.mu.Unlock()
+		s.log.Error("sign-in paused", "account", job.Account, "refusals", m.Refusals, "until", m.NextProbe)
+	}
+	s.remember(e)
+}
+
+// remember hands on what is to be remembered, if that is anything new.
+func (s *Scheduler) remember(e *entry) {
+	e.keeping.Lock()
+	defer e.keeping.Unlock()
+	s.mu.Lock()
+	m := e.memory
+	s.mu.Unlock()
+	if m != e.kept && e.job.Remember != nil {
+		e.job.Remember(m)
+	}
+	e.kept = m
+}
+
+// end gives back what a pass held, and plans the next one. o is nil when there
+// was none, because sign-in is paused.
+func (s *Scheduler) end(e *entry, o *Outcome) {
+	s.mu.Lock()
+	e.cancel() // of a context that nobody uses any more
+	e.cancel = nil
+	s.running--
+	if s.hosts[e.job.Host] -= e.job.Connections; s.hosts[e.job.Host] == 0 {
+		delete(s.hosts, e.job.Host)
+	}
+	if e.turn == backlogs {
+		s.backlogTurns--
+	}
+	var successor *entry
+	switch {
+	case e.removed:
+		close(e.gone)
+	case s.closed:
+	case e.successor != nil:
+		successor = s.replace(e)
+	default:
+		s.planNext(e, o)
+	}
+	s.look()
+	s.mu.Unlock()
+	if successor != nil {
+		s.remember(successor)
+	}
+}
+
+// planNext says when an entry is due after a pass. The caller holds the lock.
+func (s *Scheduler) planNext(e *entry, o *Outcome) {
+	now, m := s.now(), e.memory
+	next := e.job.Plan.Next(now, s.chance)
+	switch {
+	case m.SignInPaused():
+		if m.NextProbe.Before(next) && m.NextProbe.After(now) {
+			next = m.NextProbe
+		}
+	case m.NotBefore.After(now):
+		next = m.NotBefore
+	case e.again:
+		next = now
+	}
+	s.plan(e, next)
+	if o == nil || o.Class != "" || o.Interrupted || o.Locked {
+		return
+	}
+	if e.left = o.Left; e.left > 0 && !m.Paused {
+		s.enqueue(e, backlogs)
+	}
+}
+
+// yield reports whether the pass of an entry is to end soon.
+func (s *Scheduler) yield(e *entry) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	switch {
+	case s.closed || e.successor != nil || e.removed:
+		return true
+	case e.turn == backlogs && !e.job.Window.Open(now):
+		return true
+	case now.Sub(e.began) < minTurn:
+		return false
+	case e.turn == backlogs && e.again:
+		return true
+	}
+	return s.inTheWay(e)
+}
+
+// inTheWay reports whether news waits for what the pass of an entry holds.
+func (s *Scheduler) inTheWay(e *entry) bool {
+	for _, other := range s.news {
+		if s.running >= s.o.Passes || other.job.Host == e.job.Host && s.hostIsFull(other) {
+			return true
+		}
+	}
+	return false
+}

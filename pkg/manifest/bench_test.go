@@ -96,6 +96,14 @@ func BenchmarkRead(b *testing.B) {
 			check(b, f.Scan(func(mail.Delivery) error { return nil }))
 		}
 	})
+	b.Run("Bytes", func(b *testing.B) {
+		b.SetBytes(f.size)
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := f.Bytes()
+			check(b, err)
+		}
+	})
 	b.Run("Open", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

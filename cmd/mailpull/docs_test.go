@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"mailpull/pkg/config"
-	"mailpull/pkg/daemon"
 	"mailpull/pkg/metrics"
 )
 
@@ -126,21 +126,20 @@ func newDocs(t *testing.T) *docs {
 	return d
 }
 
-// metricNames returns the names of all metrics, those of the parts of a
-// histogram too.
+// metricNames returns the names of all metrics of a daemon, those of the parts
+// of a histogram too.
 func metricNames(t *testing.T) []string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "mailpull.prom")
-	c := &config.Config{State: t.TempDir(), Accounts: []config.Account{{Name: "work", Protocol: config.IMAP}}}
-	if err := daemon.WriteMetrics(path, c, metrics.Build{}, nil); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	m := metrics.NewDaemon(metrics.Build{})
+	m.Add(metrics.Account{Name: "work"})
+	m.Reloaded(true, time.Time{}, "")
+	m.Disk("archive", 0, 0)
+	var text strings.Builder
+	if err := metrics.Write(&text, m); err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\w+) (\w+)$`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (\w+) (\w+)$`).FindAllStringSubmatch(text.String(), -1) {
 		names = append(names, m[1])
 		if m[2] == "histogram" {
 			names = append(names, m[1]+"_bucket", m[1]+"_sum", m[1]+"_count")

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/config"
 	"mailpull/pkg/durable"
@@ -19,12 +17,11 @@ import (
 // records say of every account of c, and what outcomes counted. It takes no
 // lock. The file is replaced as a whole or not at all.
 func WriteMetrics(path string, c *config.Config, build metrics.Build, outcomes []Outcome) error {
-	reg := prometheus.NewRegistry()
 	var accounts []metrics.Account
 	for _, a := range c.Accounts {
-		accounts = append(accounts, metrics.Account{Name: a.Name, Protocol: string(a.Protocol)})
+		accounts = append(accounts, metrics.Account{Name: a.Name, Protocol: string(a.Protocol), Host: a.Host})
 	}
-	m := metrics.New(reg, build, accounts)
+	m := metrics.New(build, accounts)
 	for _, a := range c.Accounts {
 		m.Restore(a.Name, recorded(c, a))
 	}
@@ -34,7 +31,7 @@ func WriteMetrics(path string, c *config.Config, build metrics.Build, outcomes [
 		}
 	}
 	var text bytes.Buffer
-	if err := metrics.Write(&text, reg); err != nil {
+	if err := metrics.Write(&text, m); err != nil {
 		return err
 	}
 	return durable.WriteShared(path, text.Bytes())
@@ -62,8 +59,9 @@ func recorded(c *config.Config, a config.Account) metrics.State {
 	if p := summary.LastComplete; p != nil {
 		s.LastSuccess = p.End
 	}
+	s.Mailboxes = len(summary.Mailboxes)
 	if p := summary.LastPass; p != nil {
-		s.LastAttempt, s.Pending = p.Start, p.Missing
+		s.LastAttempt, s.Pending, s.Checkpoint = p.Start, p.Missing, p.End
 	}
 	return s
 }

@@ -31,9 +31,10 @@ func TestWriteMetrics(t *testing.T) {
 		`mailpull_messages_fetched_total{account="suite"} 20`,
 		`mailpull_pending_messages{account="suite"} 1`,
 		`mailpull_archive_messages{account="suite"} 20`,
+		`mailpull_checkpoint_entries{account="suite"} 1`,
 		`mailpull_last_success_timestamp_seconds{account="suite"} 0`,
 		`mailpull_run_duration_seconds_count{account="suite"} 1`,
-		`mailpull_account_info{account="never",protocol="pop3"} 1`,
+		`mailpull_account_info{account="never",protocol="pop3",provider="other"} 1`,
 		`mailpull_archive_messages{account="never"} 0`,
 	)
 	// The message is in quarantine now, and a run soon after leaves it alone.

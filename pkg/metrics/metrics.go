@@ -1,19 +1,24 @@
-// Package metrics holds the numbers that mailpull tells Prometheus. This file
-// defines them, record.go fills them.
+// Package metrics holds the numbers that mailpull tells Prometheus. table.go
+// lists those of the accounts, process.go those of the process; record.go and
+// live.go fill them, gather.go reads them.
 //
-// A label is an account, a protocol, or a word of a closed list; never a
-// mailbox, an address or a server's text. So the number of series follows from
-// the configuration, and each is there with zero from the start: a counter
-// that appears with its first failure has no increase to alert on.
+// A label is an account, a volume, a protocol, or a word of a closed list;
+// never a mailbox, an address or a server's text. So the number of series
+// follows from the configuration, and each is there with zero from the start:
+// a counter that appears with its first failure has no increase to alert on.
+//
+// The numbers of the accounts are not in a prometheus.Registry, which hashes
+// and checks each series again at every scrape. A thousand accounts have
+// sixty thousand lines, and a daemon is asked for them four times a minute.
 package metrics
 
 import (
 	"io"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
-
-	"mailpull/pkg/mail"
 )
 
 // Result is how a run over one account ended.
@@ -27,6 +32,27 @@ const (
 	Cancelled Result = "cancelled" // somebody stopped it
 )
 
+// AccountState is what an account of a daemon does, or waits for.
+type AccountState string
+
+// The states. An account is in one of them.
+const (
+	StateOK          AccountState = "ok"           // waits for its next run
+	StateRunning     AccountState = "running"      // a run is going on
+	StateBackoff     AccountState = "backoff"      // waits longer because runs failed
+	StateAuthPaused  AccountState = "auth_paused"  // the server refused the sign-in
+	StateQuotaPaused AccountState = "quota_paused" // the server's limit, or a full disk
+	StatePaused      AccountState = "paused"       // somebody paused it
+	StateDisabled    AccountState = "disabled"     // the configuration says so
+)
+
+// AccountStates returns all states.
+func AccountStates() []AccountState {
+	return []AccountState{
+		StateOK, StateRunning, StateBackoff, StateAuthPaused, StateQuotaPaused, StatePaused, StateDisabled,
+	}
+}
+
 // The reasons for which a message is not fetched.
 const (
 	reasonQuarantined = "quarantined"
@@ -37,67 +63,85 @@ const (
 type Build struct{ Version, Revision, GoVersion string }
 
 // Account names an account of the configuration.
-type Account struct{ Name, Protocol string }
+type Account struct {
+	Name, Protocol string
 
-// Metrics are the numbers of all accounts. Its methods may be called from any
-// goroutine.
-type Metrics struct {
-	lastSuccess, lastAttempt        *prometheus.GaugeVec
-	server, pending, archived       *prometheus.GaugeVec
-	quarantined                     *prometheus.GaugeVec
-	runs, errors, skipped           *prometheus.CounterVec
-	messages, bytes, validity, bugs *prometheus.CounterVec
-	duration                        *prometheus.HistogramVec
+	// Host is the server's name. Only Provider of it is told.
+	Host string
+
+	// Interval is the longest time that may lie between the starts of two
+	// runs when all goes well; 0 where nobody runs it by a timetable.
+	Interval time.Duration
 }
 
-// New defines the metrics in reg, with every series of the accounts at zero.
-// It panics when reg has them already.
-func New(reg prometheus.Registerer, build Build, accounts []Account) *Metrics {
-	d := define{reg}
-	m := &Metrics{
-		lastSuccess: d.gauge("last_success_timestamp_seconds", "When the last complete run ended, 0 for never."),
-		lastAttempt: d.gauge("last_attempt_timestamp_seconds", "When the last run began, 0 for never."),
-		server:      d.gauge("server_messages", "Messages that the server listed last."),
-		pending:     d.gauge("pending_messages", "Messages that the last run did not bring into the archive, without those that it left alone in quarantine: see mailpull_quarantined_messages."),
-		archived:    d.gauge("archive_messages", "Messages that are recorded as delivered."),
-		quarantined: d.gauge("quarantined_messages", "Messages that failed repeatedly and are asked for less often."),
-		runs:        d.counter("runs_total", "Runs that ended, by result.", "result"),
-		errors:      d.counter("errors_total", "Runs that ended with an error, by its class.", "class"),
-		skipped:     d.counter("messages_skipped_total", "Messages that were not fetched, by reason.", "reason"),
-		messages:    d.counter("messages_fetched_total", "Messages that were delivered."),
-		bytes:       d.counter("bytes_fetched_total", "Bytes of the messages that were delivered, as on the wire."),
-		validity:    d.counter("uidvalidity_changes_total", "Mailboxes that the server renumbered."),
-		bugs:        d.counter("panics_total", "Runs that a bug ended."),
-		duration:    d.duration(),
-	}
-	d.info("build_info", "The program that these numbers come from.", "version", "revision", "goversion").
-		WithLabelValues(build.Version, build.Revision, build.GoVersion).Set(1)
-	info := d.info("account_info", "The accounts of the configuration.", "account", "protocol")
+// Metrics are the numbers of all accounts and of the process. It is a
+// prometheus.Gatherer. Its methods may be called from any goroutine; none does
+// I/O, and what is told of an account that was not added, or was removed, is
+// dropped.
+type Metrics struct {
+	table   []row
+	cells   int  // of one account
+	daemon  bool // whether the numbers of a daemon are told
+	process process
+
+	mu       sync.RWMutex // guards the map, not what is in it
+	accounts map[string]*series
+}
+
+// New returns the numbers that a run over accounts can tell when it ended.
+// All are zero.
+func New(build Build, accounts []Account) *Metrics {
+	m := newMetrics(build, false)
 	for _, a := range accounts {
-		info.WithLabelValues(a.Name, a.Protocol).Set(1)
-		m.create(a.Name)
+		m.Add(a)
 	}
 	return m
 }
 
-// create makes every series of an account.
-func (m *Metrics) create(account string) {
-	for _, g := range []*prometheus.GaugeVec{m.lastSuccess, m.lastAttempt, m.server, m.pending, m.archived, m.quarantined} {
-		g.WithLabelValues(account)
+// NewDaemon returns all numbers, those of the Go runtime and of the operating
+// system's process too. Accounts are added as the configuration has them.
+//
+// Messages and bytes are counted by Delivered and Received, while a run goes
+// on; Count leaves them out.
+func NewDaemon(build Build) *Metrics { return newMetrics(build, true) }
+
+func newMetrics(build Build, daemon bool) *Metrics {
+	m := &Metrics{daemon: daemon, accounts: make(map[string]*series)}
+	m.table, m.cells = table()
+	m.process = newProcess(build, daemon)
+	return m
+}
+
+// Registry is where others that live in the same process register their
+// numbers, such as those of the HTTP handler. Their names must not be those
+// of an account's numbers.
+func (m *Metrics) Registry() *prometheus.Registry { return m.process.registry }
+
+// Add makes every series of an account, with zero. Of one that is there
+// already it changes what a says and keeps the numbers.
+func (m *Metrics) Add(a Account) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.accounts[a.Name]
+	if !ok {
+		s = newSeries(a.Name, m.cells)
 	}
-	for _, c := range []*prometheus.CounterVec{m.messages, m.bytes, m.validity, m.bugs} {
-		c.WithLabelValues(account)
-	}
-	for _, result := range []Result{OK, Partial, Failed, Cancelled} {
-		m.runs.WithLabelValues(account, string(result))
-	}
-	for _, class := range mail.Classes() {
-		m.errors.WithLabelValues(account, string(class))
-	}
-	for _, reason := range []string{reasonQuarantined, reasonVanished} {
-		m.skipped.WithLabelValues(account, reason)
-	}
-	m.duration.WithLabelValues(account)
+	m.accounts[a.Name] = s.named(a)
+	m.set(s, interval, a.Interval.Seconds())
+}
+
+// Remove drops every series of an account.
+func (m *Metrics) Remove(account string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.accounts, account)
+}
+
+// of returns an account's series, or nil.
+func (m *Metrics) of(account string) *series {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.accounts[account]
 }
 
 // Write writes what g gathers in the text format of Prometheus.
@@ -112,38 +156,4 @@ func Write(w io.Writer, g prometheus.Gatherer) error {
 		}
 	}
 	return nil
-}
-
-// define registers metrics.
-type define struct{ reg prometheus.Registerer }
-
-const namespace = "mailpull"
-
-func (d define) gauge(name, help string) *prometheus.GaugeVec { return d.info(name, help, "account") }
-
-func (d define) info(name, help string, labels ...string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, labels)
-	d.reg.MustRegister(g)
-	return g
-}
-
-func (d define) counter(name, help string, labels ...string) *prometheus.CounterVec {
-	labels = append([]string{"account"}, labels...)
-	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
-	d.reg.MustRegister(c)
-	return c
-}
-
-// duration has buckets for whoever reads text, from a run without news to a
-// first run, and native ones for whoever scrapes those.
-func (d define) duration() *prometheus.HistogramVec {
-	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Namespace: namespace, Name: "run_duration_seconds", Help: "How long a run over an account took.",
-		Buckets:                         []float64{1, 5, 15, 60, 300, 900, 3600, 14400},
-		NativeHistogramBucketFactor:     1.1,
-		NativeHistogramMaxBucketNumber:  100,
-		NativeHistogramMinResetDuration: nativeReset,
-	}, []string{"account"})
-	d.reg.MustRegister(h)
-	return h
 }

@@ -6,10 +6,6 @@ import (
 	"mailpull/pkg/mail"
 )
 
-// nativeReset is how seldom a native histogram may forget what it has, to
-// stay within its number of buckets.
-const nativeReset = time.Hour
-
 // State is what an account's records say, without asking a server. A time may
 // be zero.
 type State struct {
@@ -17,6 +13,10 @@ type State struct {
 
 	// Server counts what was listed last, Pending what of it is missing.
 	Server, Pending, Archived, Quarantined int
+
+	// Checkpoint is when something was recorded last, Mailboxes of how many.
+	Checkpoint time.Time
+	Mailboxes  int
 }
 
 // Run is one run over an account.
@@ -36,32 +36,56 @@ type Run struct {
 	Vanished, Quarantined, Renumbered int
 }
 
-// Restore sets an account's gauges.
-func (m *Metrics) Restore(account string, s State) {
-	m.lastSuccess.WithLabelValues(account).Set(seconds(s.LastSuccess))
-	m.lastAttempt.WithLabelValues(account).Set(seconds(s.LastAttempt))
-	m.server.WithLabelValues(account).Set(float64(s.Server))
-	m.pending.WithLabelValues(account).Set(float64(s.Pending))
-	m.archived.WithLabelValues(account).Set(float64(s.Archived))
-	m.quarantined.WithLabelValues(account).Set(float64(s.Quarantined))
+// Restore sets what an account's records say.
+func (m *Metrics) Restore(account string, r State) {
+	s := m.of(account)
+	if s == nil {
+		return
+	}
+	m.set(s, lastSuccess, seconds(r.LastSuccess))
+	m.set(s, lastAttempt, seconds(r.LastAttempt))
+	m.set(s, server, float64(r.Server))
+	m.set(s, pending, float64(r.Pending))
+	m.set(s, archived, float64(r.Archived))
+	m.set(s, quarantined, float64(r.Quarantined))
+	m.set(s, checkpointed, seconds(r.Checkpoint))
+	m.set(s, entries, float64(r.Mailboxes))
 }
 
-// Count adds a run to an account's counters.
+// Count adds a run that ended to an account's numbers. In a daemon its
+// messages and bytes are left out: they were counted while it went on.
 func (m *Metrics) Count(account string, r Run) {
-	m.runs.WithLabelValues(account, string(r.Result)).Inc()
-	if r.Class != "" {
-		m.errors.WithLabelValues(account, string(r.Class)).Inc()
+	s := m.of(account)
+	if s == nil {
+		return
 	}
+	m.inc(s, runs, string(r.Result))
+	m.inc(s, errs, string(r.Class))
 	if r.Panicked {
-		m.bugs.WithLabelValues(account).Inc()
+		m.add(s, bugs, 1)
 	}
-	m.messages.WithLabelValues(account).Add(float64(r.Messages))
-	m.bytes.WithLabelValues(account).Add(float64(r.Bytes))
-	m.skipped.WithLabelValues(account, reasonVanished).Add(float64(r.Vanished))
-	m.skipped.WithLabelValues(account, reasonQuarantined).Add(float64(r.Quarantined))
-	m.validity.WithLabelValues(account).Add(float64(r.Renumbered))
+	if !m.daemon {
+		m.add(s, messages, float64(r.Messages))
+		m.add(s, bytes, float64(r.Bytes))
+	}
+	m.addWord(s, skipped, reasonVanished, float64(r.Vanished))
+	m.addWord(s, skipped, reasonQuarantined, float64(r.Quarantined))
+	m.add(s, validity, float64(r.Renumbered))
+	m.add(s, archiveBytes, float64(r.Bytes))
+	m.set(s, inflight, 0)
+	m.countFailures(s, r.Result)
 	if !r.End.IsZero() {
-		m.duration.WithLabelValues(account).Observe(r.End.Sub(r.Start).Seconds())
+		s.duration.Observe(r.End.Sub(r.Start).Seconds())
+	}
+}
+
+// countFailures leaves the number as it is when somebody stopped the run.
+func (m *Metrics) countFailures(s *series, r Result) {
+	switch r {
+	case OK:
+		m.set(s, failures, 0)
+	case Partial, Failed:
+		m.add(s, failures, 1)
 	}
 }
 

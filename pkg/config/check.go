@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+
+	"mailpull/pkg/secret"
 )
 
 // check looks at what no single key can know. Where a key has a mistake of
@@ -14,8 +16,12 @@ func (w *walk) check(d *document) {
 	for i, a := range d.accounts {
 		at := fmt.Sprintf("accounts[%d]", i)
 		w.checkProtocol(at, a)
+		w.checkSchedule(at, a)
+		w.checkSecret(at+".hooks.ping_url", a.Hooks.PingURL)
 		w.checkName(at+".name", a.Name, names)
 	}
+	w.checkSchedule("defaults", &d.defaults)
+	w.checkSecret("defaults.hooks.ping_url", d.defaults.Hooks.PingURL)
 	w.checkFolders(d)
 }
 
@@ -52,7 +58,7 @@ func (w *walk) checkProtocol(at string, a *Account) {
 	}
 	server := join(at, string(a.Protocol))
 	w.checkSecurity(server, a)
-	w.checkPassword(server+".password", a)
+	w.checkSecret(server+".password", a.Password)
 }
 
 // checkSecurity keeps the password off a network without TLS, unless the
@@ -82,15 +88,15 @@ func isLoopback(host string) bool {
 	return err == nil && addr.IsLoopback()
 }
 
-// checkPassword wants one source in a mapping. Of a single value, its reader
-// has said all.
-func (w *walk) checkPassword(at string, a *Account) {
+// checkSecret wants one source in a mapping. Of a single value, its reader has
+// said all.
+func (w *walk) checkSecret(at string, s secret.Source) {
 	for _, source := range []string{"file", "command", "env", "credential"} {
 		if w.bad[join(at, source)] {
 			return
 		}
 	}
-	if w.good(at) && a.Password.Kind() == "" {
+	if w.good(at) && s.Kind() == "" {
 		w.mistake(at, nil, "needs exactly one of file, command, env or credential")
 	}
 }

@@ -15,6 +15,23 @@ type Config struct {
 
 	// Accounts is not empty. Its order is that of the file.
 	Accounts []Account
+
+	// Daemon is what holds for mailpull daemon alone.
+	Daemon Daemon
+}
+
+// Daemon is how the daemon listens and how much it does at once.
+type Daemon struct {
+	// Listen is the address of metrics and the status page, empty for none.
+	Listen string
+
+	// WebConfig is the absolute path of the file with TLS and passwords for
+	// Listen, in the format of Prometheus' exporter toolkit, or empty.
+	WebConfig string
+
+	// Passes is how many passes run at once, ConnectionsPerHost how many
+	// connections they open to one host.
+	Passes, ConnectionsPerHost int
 }
 
 // Account is one login and the Maildir it fills.
@@ -47,8 +64,28 @@ type Account struct {
 	// Connections is how many sessions a pass may open, 1 for POP3.
 	Connections int
 
-	// Every is the time from one pass to the next.
+	// Every is the time from one pass to the next, 0 when Cron says when.
 	Every time.Duration
+
+	// Jitter is the part of Every, from 0 to 0.5, by which a pass comes later
+	// by chance.
+	Jitter float64
+
+	// Cron has five fields, as in crontab(5), or is empty.
+	Cron string
+
+	// Timezone is where the clock of Cron and Window hangs; nil is that of the
+	// machine.
+	Timezone *time.Location
+
+	// Window is when a backlog is worked off.
+	Window Window
+
+	// Idle are the mailboxes in which the daemon waits for new mail.
+	Idle []string
+
+	// Hooks are told of each pass.
+	Hooks Hooks
 
 	Layout Layout
 
@@ -58,6 +95,19 @@ type Account struct {
 	// MaxSession is how long a session may last, and IdleTimeout how long a
 	// server may send nothing.
 	MaxSession, IdleTimeout time.Duration
+}
+
+// Window is a part of each day, by clock times since midnight. From after To
+// goes over midnight; equal times are the whole day.
+type Window struct{ From, To time.Duration }
+
+// Hooks are what is told of each pass.
+type Hooks struct {
+	// AfterPass is a program with its arguments, or empty.
+	AfterPass []string
+
+	// PingURL is where a monitor hears of each pass. A zero source means none.
+	PingURL secret.Source
 }
 
 // Protocol is what the server speaks.
@@ -89,6 +139,21 @@ const (
 )
 
 const (
+	// off is written for no listener. It is no host's name with a port.
+	off = "off"
+
+	// defaultListen is not among the ports of Prometheus' wiki.
+	defaultListen = "127.0.0.1:9723"
+
+	// maxPasses keeps the memory of their batches within bounds, and maxPerHost
+	// is what a server of one's own may stand.
+	maxPasses  = 64
+	maxPerHost = 100
+
+	// maxIdle is how many mailboxes an account may wait in: each costs it a
+	// connection, and providers allow ten to fifteen.
+	maxIdle = 5
+
 	// minEvery is far below what providers like to see, but a pass without
 	// news is cheap.
 	minEvery = time.Minute
@@ -115,7 +180,13 @@ const (
 // withDefaults fills in what neither the account nor the section of defaults
 // has set.
 func (a *Account) withDefaults(defaults *Account) {
-	a.Every = first(a.Every, defaults.Every, 15*time.Minute)
+	a.scheduleDefaults(defaults)
+	if len(a.Hooks.AfterPass) == 0 {
+		a.Hooks.AfterPass = defaults.Hooks.AfterPass
+	}
+	if a.Hooks.PingURL.Kind() == "" {
+		a.Hooks.PingURL = defaults.Hooks.PingURL
+	}
 	a.Layout = first(a.Layout, defaults.Layout, MaildirPP)
 	a.MaxMessageSize = first(a.MaxMessageSize, defaults.MaxMessageSize, 2<<30)
 	a.MaxSession = first(a.MaxSession, defaults.MaxSession, 24*time.Hour)
@@ -129,6 +200,32 @@ func (a *Account) withDefaults(defaults *Account) {
 	if a.Mailboxes.Include == nil {
 		a.Mailboxes.Include = []string{"*"}
 	}
+}
+
+// scheduleDefaults fills in when the account is pulled. Every and Cron exclude
+// each other: what the account says beats what the defaults say.
+func (a *Account) scheduleDefaults(defaults *Account) {
+	if a.Every == 0 && a.Cron == "" {
+		a.Every, a.Cron = defaults.Every, defaults.Cron
+	}
+	a.Timezone = first(a.Timezone, defaults.Timezone)
+	a.Window = first(a.Window, defaults.Window)
+	if a.Cron != "" {
+		a.Jitter = 0
+		return
+	}
+	a.Every = first(a.Every, 15*time.Minute)
+	a.Jitter = max(0, first(a.Jitter, defaults.Jitter, 0.1))
+}
+
+// withDefaults fills in what the file does not say of the daemon.
+func (d Daemon) withDefaults() Daemon {
+	if d.Listen = first(d.Listen, defaultListen); d.Listen == off {
+		d.Listen = ""
+	}
+	d.Passes = first(d.Passes, 4)
+	d.ConnectionsPerHost = first(d.ConnectionsPerHost, 10)
+	return d
 }
 
 // defaultPort returns the ports of RFC 8314 section 3 with TLS from the first

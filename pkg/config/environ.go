@@ -49,6 +49,13 @@ func settings(protocol Protocol) []setting {
 		{name: "MAILPULL_EXCLUDE", path: server + ".mailboxes.exclude", list: true},
 		{name: "MAILPULL_CONNECTIONS", path: server + ".connections"},
 		{name: "MAILPULL_EVERY", path: account + ".every"},
+		{name: "MAILPULL_CRON", path: account + ".cron"},
+		{name: "MAILPULL_TIMEZONE", path: account + ".timezone"},
+		{name: "MAILPULL_WINDOW", path: account + ".window"},
+		{name: "MAILPULL_IDLE", path: account + ".idle"},
+		{name: "MAILPULL_PING_URL", path: account + ".hooks.ping_url.env"},
+		{name: "MAILPULL_PING_URL_FILE", path: account + ".hooks.ping_url.file"},
+		{name: "MAILPULL_LISTEN", path: "daemon.listen"},
 		{name: "MAILPULL_LAYOUT", path: account + ".layout"},
 		{name: "MAILPULL_MAX_MESSAGE_SIZE", path: account + ".max_message_size"},
 		{name: "MAILPULL_MAX_SESSION", path: account + ".max_session"},
@@ -134,9 +141,11 @@ func (w *walk) checkVariables(vars map[string]string, table []setting) {
 		w.mistake("MAILPULL_PORT", nil, "is an address%s", kubernetes)
 		delete(vars, "MAILPULL_PORT")
 	}
-	if vars["MAILPULL_PASSWORD"] != "" && vars["MAILPULL_PASSWORD_FILE"] != "" {
-		w.mistake("MAILPULL_PASSWORD_FILE", nil, "MAILPULL_PASSWORD is set too; set only one of them")
-		delete(vars, "MAILPULL_PASSWORD")
+	for _, name := range []string{"MAILPULL_PASSWORD", "MAILPULL_PING_URL"} {
+		if vars[name] != "" && vars[name+"_FILE"] != "" {
+			w.mistake(name+"_FILE", nil, "%s is set too; set only one of them", name)
+			delete(vars, name)
+		}
 	}
 }
 
@@ -167,7 +176,7 @@ func tree(vars map[string]string, table []setting, protocol Protocol) *yaml.Node
 // node returns the node of the variable's value.
 func (s setting) node(value string) *yaml.Node {
 	switch {
-	case s.name == "MAILPULL_PASSWORD":
+	case s.name == "MAILPULL_PASSWORD", s.name == "MAILPULL_PING_URL":
 		return textNode(s.name)
 	case !s.list:
 		return textNode(value)

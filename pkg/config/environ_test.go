@@ -16,11 +16,12 @@ func TestFromEnv(t *testing.T) {
 		"MAILPULL_ARCHIVE=/mail", "MAILPULL_PORT=",
 	})
 	want := &Config{
+		Daemon:  Daemon{Listen: "127.0.0.1:9723", Passes: 4, ConnectionsPerHost: 10},
 		Archive: "/mail", State: "/var/lib/x",
 		Accounts: []Account{{
 			Name: "mail", Protocol: IMAP, Host: "imap.example.com", Port: 993, Security: TLS,
 			Username: "DOMAIN\\me$${X}", Password: secret.Source{Env: "MAILPULL_PASSWORD"},
-			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Every: 15 * time.Minute, Layout: MaildirPP,
+			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Every: 15 * time.Minute, Jitter: 0.1, Layout: MaildirPP,
 			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}},
 	}
@@ -40,12 +41,13 @@ func TestFromEnvEveryVariable(t *testing.T) {
 		"MAILPULL_MAX_MESSAGE_SIZE=50MB", "MAILPULL_MAX_SESSION=2h", "MAILPULL_IDLE_TIMEOUT=5s",
 	})
 	want := &Config{
+		Daemon:  Daemon{Listen: "127.0.0.1:9723", Passes: 4, ConnectionsPerHost: 10},
 		Archive: "/mail", State: "/state",
 		Accounts: []Account{{
 			Name: "work", Protocol: IMAP, Host: "imap.internal", Port: 1143, Security: None, AllowPlaintext: true,
 			Username: "me", Password: secret.Source{File: "/run/secrets/pw"},
 			Mailboxes:   Selection{Include: []string{"INBOX", "Work/*"}, Exclude: []string{`\Junk`}},
-			Connections: 4, Every: time.Hour, Layout: FS,
+			Connections: 4, Every: time.Hour, Jitter: 0.1, Layout: FS,
 			MaxMessageSize: 50e6, MaxSession: 2 * time.Hour, IdleTimeout: 5 * time.Second,
 		}},
 	}

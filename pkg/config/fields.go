@@ -1,6 +1,10 @@
 package config
 
-import "slices"
+import (
+	"slices"
+
+	"mailpull/pkg/secret"
+)
 
 // document is what the tables fill: the configuration as it is written, before
 // the defaults.
@@ -8,6 +12,7 @@ type document struct {
 	archive, state string
 	defaults       Account
 	accounts       []*Account
+	daemon         Daemon
 }
 
 // fields is the table of the whole file.
@@ -15,8 +20,9 @@ func (d *document) fields() []field {
 	return []field{
 		{name: "archive", required: true, read: path(&d.archive)},
 		{name: "state", read: path(&d.state)},
-		{name: "defaults", fields: slices.Concat([]field{
-			{name: "every", read: interval(&d.defaults.Every)},
+		{name: "daemon", fields: daemonFields(&d.daemon)},
+		{name: "defaults", fields: slices.Concat(scheduleFields(&d.defaults), []field{
+			hookFields(&d.defaults),
 			{name: "layout", read: word(&d.defaults.Layout, "layout", MaildirPP, FS)},
 			{name: "connections", read: connections(&d.defaults.Connections)},
 		}, limitFields(&d.defaults), laterFields())},
@@ -42,7 +48,9 @@ func accountFields(a *Account) []field {
 			field{name: "mailboxes", refuse: "POP3 has one mailbox, and all of it is pulled"},
 			field{name: "connections", refuse: "a POP3 server lets one connection at a time into a mailbox"},
 		)},
-		{name: "every", read: interval(&a.Every)},
+	}, scheduleFields(a), []field{
+		{name: "idle", read: idle(&a.Idle)},
+		hookFields(a),
 		{name: "layout", read: word(&a.Layout, "layout", MaildirPP, FS)},
 	}, limitFields(a), laterFields())
 }
@@ -67,12 +75,17 @@ func serverFields(a *Account) []field {
 			{name: "ca_file", read: path(&a.CAFile)},
 		}},
 		{name: "username", required: true, read: username(&a.Username)},
-		{name: "password", required: true, hush: true, read: plainPassword(&a.Password.Plain), fields: []field{
-			{name: "file", read: path(&a.Password.File)},
-			{name: "command", read: command(&a.Password.Command)},
-			{name: "env", read: variable(&a.Password.Env)},
-			{name: "credential", read: credential(&a.Password.Credential)},
-		}},
+		{name: "password", required: true, hush: true, read: plainPassword(&a.Password.Plain), fields: secretFields(&a.Password)},
+	}
+}
+
+// secretFields are the places that a secret can come from.
+func secretFields(s *secret.Source) []field {
+	return []field{
+		{name: "file", read: path(&s.File)},
+		{name: "command", read: command(&s.Command)},
+		{name: "env", read: variable(&s.Env)},
+		{name: "credential", read: credential(&s.Credential)},
 	}
 }
 
@@ -80,8 +93,6 @@ func serverFields(a *Account) []field {
 // a reason, because a key that is ignored promises what does not happen.
 func laterFields() []field {
 	return []field{
-		{name: "cron", refuse: "this version has no timetable of its own; run it from cron or from a systemd timer"},
-		{name: "idle", refuse: "this version does not wait on the server for new mail"},
 		{name: "remove_after", refuse: "this version never removes mail on the server"},
 	}
 }

@@ -88,7 +88,9 @@ func (w *walk) checkMode(d *document, mode fs.FileMode) {
 	if mode.Perm()&0o044 == 0 {
 		return
 	}
+	w.checkPingMode("defaults", &d.defaults)
 	for i, a := range d.accounts {
+		w.checkPingMode(fmt.Sprintf("accounts[%d]", i), a)
 		if a.Password.Plain.IsZero() {
 			continue
 		}
@@ -101,12 +103,19 @@ func (w *walk) checkMode(d *document, mode fs.FileMode) {
 	}
 }
 
+// checkPingMode does the same for the address of a monitor.
+func (w *walk) checkPingMode(at string, a *Account) {
+	if at += ".hooks.ping_url"; w.has(at) && !a.Hooks.PingURL.Plain.IsZero() {
+		w.mistake(at, nil, "other users can read this file and the address in it; type: %s", secret.ChmodLine(w.file))
+	}
+}
+
 // finish returns the configuration with its defaults, or all mistakes.
 func (w *walk) finish(d *document) (*Config, error) {
 	if len(w.errs) > 0 {
 		return nil, w.errs.sorted()
 	}
-	c := &Config{Archive: d.archive, State: d.state}
+	c := &Config{Archive: d.archive, State: d.state, Daemon: d.daemon.withDefaults()}
 	for _, a := range d.accounts {
 		a.withDefaults(&d.defaults)
 		c.Accounts = append(c.Accounts, *a)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -17,19 +18,40 @@ type (
 	printedConfig struct {
 		Archive  string           `yaml:"archive" json:"archive"`
 		State    string           `yaml:"state" json:"state"`
+		Daemon   printedDaemon    `yaml:"daemon" json:"daemon"`
 		Accounts []printedAccount `yaml:"accounts" json:"accounts"`
 	}
 
 	printedAccount struct {
-		Name   string         `yaml:"name" json:"name"`
-		IMAP   *printedServer `yaml:"imap,omitempty" json:"imap,omitempty"`
-		POP3   *printedServer `yaml:"pop3,omitempty" json:"pop3,omitempty"`
-		Every  string         `yaml:"every" json:"every"`
-		Layout Layout         `yaml:"layout" json:"layout"`
+		Name string         `yaml:"name" json:"name"`
+		IMAP *printedServer `yaml:"imap,omitempty" json:"imap,omitempty"`
+		POP3 *printedServer `yaml:"pop3,omitempty" json:"pop3,omitempty"`
+
+		Every    string        `yaml:"every,omitempty" json:"every,omitempty"`
+		Cron     string        `yaml:"cron,omitempty" json:"cron,omitempty"`
+		Jitter   string        `yaml:"jitter,omitempty" json:"jitter,omitempty"`
+		Timezone string        `yaml:"timezone,omitempty" json:"timezone,omitempty"`
+		Window   string        `yaml:"window,omitempty" json:"window,omitempty"`
+		Idle     []string      `yaml:"idle,omitempty,flow" json:"idle,omitempty"`
+		Hooks    *printedHooks `yaml:"hooks,omitempty" json:"hooks,omitempty"`
+
+		Layout Layout `yaml:"layout" json:"layout"`
 
 		MaxMessageSize string `yaml:"max_message_size" json:"max_message_size"`
 		MaxSession     string `yaml:"max_session" json:"max_session"`
 		IdleTimeout    string `yaml:"idle_timeout" json:"idle_timeout"`
+	}
+
+	printedDaemon struct {
+		Listen             string `yaml:"listen" json:"listen"`
+		WebConfig          string `yaml:"web_config,omitempty" json:"web_config,omitempty"`
+		Passes             int    `yaml:"passes" json:"passes"`
+		ConnectionsPerHost int    `yaml:"connections_per_host" json:"connections_per_host"`
+	}
+
+	printedHooks struct {
+		AfterPass []string `yaml:"after_pass,omitempty,flow" json:"after_pass,omitempty"`
+		PingURL   any      `yaml:"ping_url,omitempty" json:"ping_url,omitempty"`
 	}
 
 	printedServer struct {
@@ -77,7 +99,10 @@ func (c *Config) Print(w io.Writer) error {
 func (c *Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.printed()) }
 
 func (c *Config) printed() printedConfig {
-	p := printedConfig{Archive: escaped(c.Archive), State: escaped(c.State)}
+	p := printedConfig{Archive: escaped(c.Archive), State: escaped(c.State), Daemon: printedDaemon{
+		Listen: first(c.Daemon.Listen, off), WebConfig: escaped(c.Daemon.WebConfig),
+		Passes: c.Daemon.Passes, ConnectionsPerHost: c.Daemon.ConnectionsPerHost,
+	}}
 	for _, a := range c.Accounts {
 		p.Accounts = append(p.Accounts, a.printed())
 	}
@@ -98,12 +123,14 @@ func (a Account) printed() printedAccount {
 	}
 	p := printedAccount{
 		Name:           a.Name,
-		Every:          shortDuration(a.Every),
+		Cron:           a.Cron,
+		Idle:           a.Idle,
 		Layout:         a.Layout,
 		MaxMessageSize: shortSize(a.MaxMessageSize),
 		MaxSession:     shortDuration(a.MaxSession),
 		IdleTimeout:    shortDuration(a.IdleTimeout),
 	}
+	a.printSchedule(&p)
 	if a.Protocol == POP3 {
 		p.POP3 = server
 		return p
@@ -112,6 +139,28 @@ func (a Account) printed() printedAccount {
 	server.Mailboxes = &printedMailboxes{Include: a.Mailboxes.Include, Exclude: a.Mailboxes.Exclude}
 	p.IMAP = server
 	return p
+}
+
+// printSchedule writes when the account is pulled, and who hears of it.
+func (a Account) printSchedule(p *printedAccount) {
+	if a.Cron == "" {
+		p.Every = shortDuration(a.Every)
+		p.Jitter = fmt.Sprintf("%.0f%%", a.Jitter*100)
+	}
+	if a.Timezone != nil {
+		p.Timezone = a.Timezone.String()
+	}
+	if a.Window != (Window{}) {
+		p.Window = a.Window.String()
+	}
+	ping := a.Hooks.PingURL.Kind() != ""
+	if !ping && len(a.Hooks.AfterPass) == 0 {
+		return
+	}
+	p.Hooks = &printedHooks{AfterPass: a.Hooks.AfterPass}
+	if ping {
+		p.Hooks.PingURL = printedSource(a.Hooks.PingURL)
+	}
 }
 
 func printedSource(s secret.Source) any {

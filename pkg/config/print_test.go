@@ -9,6 +9,10 @@ import (
 
 const fullPrint = `archive: /srv/$$mail
 state: /srv/state
+daemon:
+  listen: 127.0.0.1:9723
+  passes: 4
+  connections_per_host: 10
 accounts:
   - name: work
     imap:
@@ -26,6 +30,7 @@ accounts:
         exclude: [\Junk, Spam*]
       connections: 2
     every: 15m
+    jitter: 10%
     layout: maildir++
     max_message_size: 50MB
     max_session: 12h
@@ -40,6 +45,7 @@ accounts:
       password:
         file: /run/secrets/isp
     every: 1h30m
+    jitter: 10%
     layout: fs
     max_message_size: 2GiB
     max_session: 24h

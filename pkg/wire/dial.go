@@ -45,6 +45,7 @@ type Options struct {
 	Login    signin.Login
 	Limits   Limits
 	Counters *Counters    // nil: nobody counts
+	Events   Events       // nil: nobody watches
 	Log      *slog.Logger // nil: nothing is logged
 }
 
@@ -90,6 +91,9 @@ func (o Options) withDefaults(p protocol) Options {
 	if o.Counters == nil {
 		o.Counters = &Counters{}
 	}
+	if o.Events == nil {
+		o.Events = silent{}
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -118,13 +122,13 @@ func (o Options) dial(ctx context.Context) (*Conn, error) {
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	conn := newConn(raw, o.Limits, o.Counters)
+	conn := newConn(report(raw, o.Events), o.Limits, o.Counters)
 	if o.Security == None && !o.plaintextAllowed(raw.RemoteAddr()) {
 		_ = conn.Close() // nothing was said on it
 		return nil, errPlaintext
 	}
 	if o.Security == TLS {
-		if err := conn.upgrade(ctx, config); err != nil {
+		if err := conn.upgrade(ctx, config, o.Events); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +148,7 @@ func (o Options) startTLS(ctx context.Context, conn *Conn, buffered int) error {
 	if err != nil {
 		return conn.fail(err)
 	}
-	return conn.upgrade(ctx, config)
+	return conn.upgrade(ctx, config, o.Events)
 }
 
 func (o Options) address() string { return net.JoinHostPort(o.Host, strconv.Itoa(o.Port)) }
@@ -223,11 +227,12 @@ func (o Options) plaintextAllowed(remote net.Addr) bool {
 
 // upgrade puts TLS over the connection and verifies the server. It is called
 // before anything else uses the connection, by the goroutine that opens it.
-func (c *Conn) upgrade(ctx context.Context, config *tls.Config) error {
+func (c *Conn) upgrade(ctx context.Context, config *tls.Config, events Events) error {
 	conn := tls.Client(c.Conn, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return c.fail(&handshakeError{causeOf(ctx, err)})
 	}
+	events.Certificate(conn.ConnectionState().PeerCertificates[0].NotAfter)
 	c.mu.Lock()
 	c.Conn = conn
 	c.mu.Unlock()

@@ -9,12 +9,18 @@ import (
 )
 
 // Gather returns every number, sorted as a registry sorts them. It waits for
-// nobody who counts.
+// nobody who counts. Nobody may change what it returns.
 func (m *Metrics) Gather() ([]*dto.MetricFamily, error) {
 	families, err := m.process.registry.Gather()
-	all := m.sorted()
-	if len(all) > 0 {
-		families = append(families, infos(all), durations(all))
+	if err != nil {
+		return nil, err
+	}
+	if all := m.sorted(); len(all) > 0 {
+		took, err := durations(all)
+		if err != nil {
+			return nil, err
+		}
+		families = append(families, took, infos(all))
 		for i := range m.table {
 			if r := &m.table[i]; m.daemon || !r.daemon {
 				families = append(families, r.family(all))
@@ -22,7 +28,7 @@ func (m *Metrics) Gather() ([]*dto.MetricFamily, error) {
 		}
 	}
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
-	return families, err
+	return families, nil
 }
 
 var _ prometheus.Gatherer = (*Metrics)(nil)
@@ -113,16 +119,17 @@ func infos(all []*series) *dto.MetricFamily {
 }
 
 // durations reads the histograms.
-func durations(all []*series) *dto.MetricFamily {
+func durations(all []*series) (*dto.MetricFamily, error) {
 	help := "How long a run over an account took."
 	f := &dto.MetricFamily{Name: name("run_duration_seconds"), Help: &help, Type: dto.MetricType_HISTOGRAM.Enum()}
 	for _, s := range all {
-		var out dto.Metric
-		if err := s.duration.Write(&out); err == nil { // a histogram returns none
-			f.Metric = append(f.Metric, &out)
+		read, err := s.duration.read()
+		if err != nil {
+			return nil, err
 		}
+		f.Metric = append(f.Metric, read)
 	}
-	return f
+	return f, nil
 }
 
 func name(of string) *string {

@@ -66,6 +66,7 @@ func TestDaemonExposition(t *testing.T) {
 // lived returns the metrics of a daemon in which everything happened.
 func lived() *metrics.Metrics {
 	m := metrics.NewDaemon(build)
+	m.Reloaded(true, start.Add(-time.Hour), "before")
 	m.Reloaded(true, start, "c0ffee")
 	m.Reloaded(false, start.Add(time.Hour), "bad")
 	m.Disk("archive", 1<<40, 1<<20)
@@ -81,8 +82,8 @@ func lived() *metrics.Metrics {
 	m.Received("work", 5000)
 	m.Delivered("work", 3)
 	m.Count("work", run())
+	m.Delivered("work", 1) // found again, and never planned
 	m.Planned("work", 4)
-	m.Delivered("work", 1)
 	m.SetState("work", metrics.StateBackoff)
 	m.Next("work", start.Add(15*time.Minute))
 	m.Connections("work", 3)
@@ -189,6 +190,19 @@ func TestProvider(t *testing.T) {
 		if got := metrics.Provider(host); got != want {
 			t.Errorf("%s: got %s, want %s", host, got, want)
 		}
+	}
+}
+
+// Each run is in the next scrape, also when one before had no news.
+func TestDurationsAreReadAnew(t *testing.T) {
+	t.Parallel()
+	m := metrics.NewDaemon(build)
+	m.Add(work)
+	for n := range 3 {
+		for range 2 {
+			mustHave(t, exposition(t, m), fmt.Sprintf(`mailpull_run_duration_seconds_count{account="work"} %d`, n))
+		}
+		m.Count("work", run())
 	}
 }
 

@@ -75,7 +75,7 @@ func (m *Metrics) Count(account string, r Run) {
 	m.set(s, inflight, 0)
 	m.countFailures(s, r.Result)
 	if !r.End.IsZero() {
-		s.duration.Observe(r.End.Sub(r.Start).Seconds())
+		s.duration.observe(r.End.Sub(r.Start))
 	}
 }
 

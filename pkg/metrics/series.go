@@ -4,9 +4,7 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
 
@@ -16,7 +14,7 @@ type series struct {
 	account  *dto.LabelPair
 	info     []*dto.LabelPair
 	cells    []cell
-	duration prometheus.Histogram
+	duration *duration
 }
 
 func newSeries(account string, cells int) *series {
@@ -29,19 +27,6 @@ func (s *series) named(a Account) *series {
 	named := *s
 	named.info = []*dto.LabelPair{s.account, pair("protocol", a.Protocol), pair("provider", Provider(a.Host))}
 	return &named
-}
-
-// newDuration has buckets for whoever reads text, from a run without news to a
-// first run, and native ones for whoever scrapes those.
-func newDuration(account string) prometheus.Histogram {
-	return prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name: namespace + "run_duration_seconds", Help: "How long a run over an account took.",
-		ConstLabels:                     prometheus.Labels{"account": account},
-		Buckets:                         []float64{1, 5, 15, 60, 300, 900, 3600, 14400},
-		NativeHistogramBucketFactor:     1.1,
-		NativeHistogramMaxBucketNumber:  100,
-		NativeHistogramMinResetDuration: time.Hour,
-	})
 }
 
 // cell is a number that several goroutines may change.

@@ -28,10 +28,11 @@ func (m *Metrics) Delivered(account string, n int) {
 	}
 }
 
-// Began says that a run began.
+// Began says that a run began. Nothing is planned for it yet.
 func (m *Metrics) Began(account string, at time.Time) {
 	if s := m.of(account); s != nil {
 		m.set(s, lastAttempt, seconds(at))
+		m.set(s, inflight, 0)
 	}
 }
 
@@ -68,8 +69,16 @@ func (m *Metrics) CertificateExpiry(account string, at time.Time) {
 }
 
 // ArchiveBytes says how many bytes an account's manifest lists. It is called
-// before the account's first run; Count adds what runs deliver.
+// before the account's first run; Archived adds what a run delivered.
 func (m *Metrics) ArchiveBytes(account string, n int64) { m.gauge(account, archiveBytes, float64(n)) }
+
+// Archived says that n more bytes were delivered, also by a run that is not
+// counted because another goes on with it.
+func (m *Metrics) Archived(account string, n int64) {
+	if s := m.of(account); s != nil {
+		m.add(s, archiveBytes, float64(n))
+	}
+}
 
 // HookFailed counts a hook that failed.
 func (m *Metrics) HookFailed(account string) {

@@ -41,15 +41,15 @@ const (
 	StateRunning     AccountState = "running"      // a run is going on
 	StateBackoff     AccountState = "backoff"      // waits longer because runs failed
 	StateAuthPaused  AccountState = "auth_paused"  // the server refused the sign-in
-	StateQuotaPaused AccountState = "quota_paused" // the server's limit, or a full disk
+	StateQuotaPaused AccountState = "quota_paused" // the server counts bytes
+	StateDiskPaused  AccountState = "disk_paused"  // archive or state cannot be written
 	StatePaused      AccountState = "paused"       // somebody paused it
-	StateDisabled    AccountState = "disabled"     // the configuration says so
 )
 
 // AccountStates returns all states.
 func AccountStates() []AccountState {
 	return []AccountState{
-		StateOK, StateRunning, StateBackoff, StateAuthPaused, StateQuotaPaused, StatePaused, StateDisabled,
+		StateOK, StateRunning, StateBackoff, StateAuthPaused, StateQuotaPaused, StateDiskPaused, StatePaused,
 	}
 }
 

@@ -81,7 +81,10 @@ func lived() *metrics.Metrics {
 	m.Planned("work", 5)
 	m.Received("work", 5000)
 	m.Delivered("work", 3)
+	m.Archived("work", 4096)
 	m.Count("work", run())
+	m.Planned("work", 7)
+	m.Began("work", start) // a run that another goes on with
 	m.Delivered("work", 1) // found again, and never planned
 	m.Planned("work", 4)
 	m.SetState("work", metrics.StateBackoff)
@@ -139,6 +142,7 @@ func happen(m *metrics.Metrics, account string) {
 	m.Idle(account, 1)
 	m.CertificateExpiry(account, start)
 	m.ArchiveBytes(account, 1)
+	m.Archived(account, 1)
 	m.HookFailed(account)
 }
 

@@ -71,7 +71,6 @@ func (m *Metrics) Count(account string, r Run) {
 	m.addWord(s, skipped, reasonVanished, float64(r.Vanished))
 	m.addWord(s, skipped, reasonQuarantined, float64(r.Quarantined))
 	m.add(s, validity, float64(r.Renumbered))
-	m.add(s, archiveBytes, float64(r.Bytes))
 	m.set(s, inflight, 0)
 	m.countFailures(s, r.Result)
 	if !r.End.IsZero() {

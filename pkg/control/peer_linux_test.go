@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"mailpull/pkg/mail"
 )
@@ -86,6 +87,10 @@ func refused(t *testing.T, path string) {
 		return
 	}
 	defer func() { _ = conn.Close() }()
+	// Who is let in is not answered before it has asked.
+	if err := conn.SetReadDeadline(time.Now().Add(2 * requestLimit)); err != nil {
+		t.Errorf("setting the deadline: %v", err)
+	}
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {

@@ -66,11 +66,18 @@ func TestListenRefuses(t *testing.T) {
 	if err := os.Symlink(live, link); err != nil {
 		t.Fatal(err)
 	}
+	other := socketPath(t)
+	datagrams, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: other, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = datagrams.Close() })
 	long := filepath.Join(filepath.Dir(file), strings.Repeat("x", maxPath))
 	for name, c := range map[string]struct{ path, says, hint string }{
 		"live":      {live, "another daemon listens on it", "stop that daemon"},
 		"file":      {file, "is there and is not a socket", "move it away"},
 		"link":      {link, "is there and is not a socket", "move it away"},
+		"other":     {other, "protocol wrong type for socket", ""},
 		"long":      {long, "and the system takes at most", "shorter path"},
 		"relative":  {"@control", "is not an absolute path", ""},
 		"no folder": {filepath.Join(filepath.Dir(file), "gone", "control"), "no such file or directory", ""},
@@ -94,6 +101,9 @@ func TestListenRefuses(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
+		if _, err := os.Lstat(other); err != nil {
+			t.Errorf("somebody else's socket: %v", err)
+		}
 		if data, err := os.ReadFile(file); err != nil || string(data) != "mine" {
 			t.Errorf("the file in the way: got %q, %v", data, err)
 		}

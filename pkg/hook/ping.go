@@ -45,7 +45,7 @@ func parsePing(address secret.String) (*url.URL, error) {
 	u, err := url.Parse(address.Reveal())
 	switch {
 	case err != nil || u.Hostname() == "":
-		return nil, errors.New("it is not an address such as https://hc-ping.com/...")
+		return nil, errors.New("it is not an address such as https://hc-ping.com/your-key")
 	case u.Scheme == "http" && !loopbackName(u.Hostname()):
 		return nil, errors.New("it begins with http, which is for this machine only; write https")
 	case u.Scheme != "http" && u.Scheme != "https":
@@ -154,7 +154,8 @@ func exchange(ctx context.Context, transport *http.Transport, u *url.URL, body s
 	}
 	req.Header.Set("Content-Type", "text/plain; charset=utf-8")
 	req.Header.Set("User-Agent", "mailpull")
-	if password, ok := u.User.Password(); ok {
+	if u.User != nil {
+		password, _ := u.User.Password()
 		req.SetBasicAuth(u.User.Username(), password)
 	}
 	resp, err := transport.RoundTrip(req)

@@ -91,6 +91,20 @@ func TestPingSaysHowItWent(t *testing.T) {
 		"POST /ping/the-key/fail?create=1", "POST /ping/the-key/fail?create=1")
 }
 
+// Some pages want a name and a password, which stand in the address.
+func TestPingSignsIn(t *testing.T) {
+	t.Parallel()
+	var user, password string
+	p := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		user, password, _ = r.BasicAuth()
+	}))
+	t.Cleanup(p.Close)
+	address := strings.Replace(p.URL, "http://", "http://me:s%40y@", 1)
+	if err := ping(t.Context(), secret.New(address), "", "", pingLimit); err != nil || user != "me" || password != "s@y" {
+		t.Errorf("got %q, %q, %v", user, password, err)
+	}
+}
+
 func TestPingSummary(t *testing.T) {
 	t.Parallel()
 	p := newPage(t)

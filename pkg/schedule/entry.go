@@ -28,10 +28,12 @@ type entry struct {
 	// left is how many messages wait for a turn for the backlog.
 	left int
 
-	// cancel stops the running pass, nil when none runs; began is when it began.
-	cancel func()
-	began  time.Time
-	turn   lineup
+	// cancel stops the running pass, nil when none runs; began is when it began,
+	// wentFirst is set when it is for a backlog and went before news.
+	cancel    func()
+	began     time.Time
+	turn      lineup
+	wentFirst bool
 
 	// successor takes the entry's place when its pass has ended.
 	successor *Job

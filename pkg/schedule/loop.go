@@ -10,8 +10,9 @@ const (
 	slice = time.Minute
 
 	// minTurn is how long a turn for a backlog may run although others wait,
-	// and how long one that waits lets news go first. So a backlog gets on,
-	// however much news there is.
+	// and how long one that waits lets news go first. Then it goes before news,
+	// and after it news goes first for as long again. So each gets on, however
+	// much there is of the other.
 	minTurn = time.Minute
 )
 
@@ -119,22 +120,42 @@ func (s *Scheduler) dequeue(e *entry) {
 }
 
 // grant begins what waits while there is room: first a backlog that has let
-// news go first for long enough, then news, then backlogs.
+// news go first for long enough, then news, then backlogs. What finds no room
+// on its host keeps the host for itself: otherwise a pass with many connections
+// would wait for ever behind those with one.
 func (s *Scheduler) grant(now time.Time) {
 	if s.running >= s.o.Passes {
 		return
 	}
-	for _, e := range clone(s.backlog) {
-		if now.Sub(e.waits) >= minTurn && s.backlogTurns == 0 {
-			s.begin(e, now)
-		}
+	kept := make(map[string]bool)
+	if e := s.longestWaiting(now); e != nil && s.begin(e, now, kept) {
+		e.wentFirst, s.newsFirst = true, now.Add(2*minTurn)
 	}
 	for _, e := range clone(s.news) {
-		s.begin(e, now)
+		s.begin(e, now, kept)
 	}
 	for _, e := range clone(s.backlog) {
-		s.begin(e, now)
+		s.begin(e, now, kept)
 	}
+}
+
+// longestWaiting returns the backlog that goes before news, or nil. There is
+// one at a time, and news has its turn between two of them: otherwise a few
+// backlogs would hand the last slot to each other.
+func (s *Scheduler) longestWaiting(now time.Time) *entry {
+	if now.Before(s.newsFirst) {
+		return nil
+	}
+	var longest *entry
+	for _, e := range s.backlog {
+		if now.Sub(e.waits) < minTurn || !e.job.Window.Open(now) {
+			continue
+		}
+		if longest == nil || e.waits.Before(longest.waits) {
+			longest = e
+		}
+	}
+	return longest
 }
 
 func clone(q queue) queue {
@@ -144,10 +165,11 @@ func clone(q queue) queue {
 	return append(queue(nil), q...)
 }
 
-// begin begins a pass, if there is room for it.
-func (s *Scheduler) begin(e *entry, now time.Time) {
-	if !s.fits(e, now) {
-		return
+// begin begins the pass for which an entry waits and reports whether there was
+// room for it. Where its host had none, the host is added to kept.
+func (s *Scheduler) begin(e *entry, now time.Time, kept map[string]bool) bool {
+	if !s.fits(e, now, kept) {
+		return false
 	}
 	turn := e.queued
 	s.dequeue(e)
@@ -156,21 +178,24 @@ func (s *Scheduler) begin(e *entry, now time.Time) {
 	s.running++
 	s.hosts[e.job.Host] += e.job.Connections
 	if turn == backlogs {
-		s.backlogTurns++
 		e.waits = time.Time{}
 	}
 	forced := e.forced
 	e.forced, e.again = false, false
 	s.group.Go(func() { s.run(ctx, e, forced) }) // Drain waits for it
+	return true
 }
 
 // fits reports whether there is room for the turn that an entry waits for.
-func (s *Scheduler) fits(e *entry, now time.Time) bool {
+func (s *Scheduler) fits(e *entry, now time.Time, kept map[string]bool) bool {
 	switch {
-	case e.queued == none, s.running >= s.o.Passes, s.hostIsFull(e):
+	case e.queued == none, s.running >= s.o.Passes, kept[e.job.Host]:
 		return false
-	case e.queued == backlogs:
-		return e.job.Window.Open(now)
+	case e.queued == backlogs && !e.job.Window.Open(now):
+		return false
+	case s.hostIsFull(e):
+		kept[e.job.Host] = true
+		return false
 	}
 	return true
 }

@@ -75,17 +75,17 @@ type Scheduler struct {
 	ended chan struct{}  // closed when the loop is over
 	group sync.WaitGroup // running passes
 
-	mu           sync.Mutex // guards what is below
-	entries      map[string]*entry
-	due          dueHeap
-	news         queue
-	backlog      queue
-	running      int            // passes
-	backlogTurns int            // those of them that work off a backlog
-	hosts        map[string]int // connections in use
-	looked       time.Time      // when the loop last looked, by the monotonic clock
-	lastWall     time.Time      // and what the wall clock showed
-	closed       bool
+	mu        sync.Mutex // guards what is below
+	entries   map[string]*entry
+	due       dueHeap
+	news      queue
+	backlog   queue
+	newsFirst time.Time      // until then no backlog goes before news
+	running   int            // passes
+	hosts     map[string]int // connections in use
+	looked    time.Time      // when the loop last looked, by the monotonic clock
+	lastWall  time.Time      // and what the wall clock showed
+	closed    bool
 }
 
 // New returns a Scheduler without accounts, whose loop runs. Drain ends it.

@@ -57,8 +57,8 @@ func (s *Scheduler) end(e *entry, o *Outcome) {
 	if s.hosts[e.job.Host] -= e.job.Connections; s.hosts[e.job.Host] == 0 {
 		delete(s.hosts, e.job.Host)
 	}
-	if e.turn == backlogs {
-		s.backlogTurns--
+	if e.wentFirst {
+		e.wentFirst, s.newsFirst = false, later(s.newsFirst, s.now().Add(minTurn))
 	}
 	var successor *entry
 	switch {

@@ -56,7 +56,7 @@ type Memory struct {
 	NextProbe time.Time `json:"next_probe,omitzero"`
 
 	// Fingerprint tells whether what the account signs in with has changed
-	// since it was refused.
+	// since it was refused. Only a refusal changes it.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
@@ -105,11 +105,11 @@ func (m Memory) Learn(o Outcome, now time.Time, chance func() float64) Memory {
 		m.Refusals, m.NextProbe, m.Fingerprint, m.NotBefore = 0, time.Time{}, "", time.Time{}
 		return m
 	}
-	if o.Class == mail.ClassAuth { // any other error says nothing of the password
-		m.Refusals++
-	}
 	m.NotBefore = now.Add(m.delay(o, chance))
-	if m.SignInPaused() {
+	if o.Class != mail.ClassAuth { // it says nothing of the password
+		return m
+	}
+	if m.Refusals++; m.SignInPaused() {
 		m.NextProbe = now.Add(probeEvery + time.Duration(chance()*float64(probeEvery)/10))
 	}
 	return m

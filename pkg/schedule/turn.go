@@ -1,6 +1,11 @@
 package schedule
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"mailpull/pkg/mail"
+)
 
 // run makes a pass on a goroutine of its own.
 func (s *Scheduler) run(ctx context.Context, e *entry, forced bool) {
@@ -22,7 +27,7 @@ func (s *Scheduler) learn(e *entry, job Job, o Outcome) {
 	e.memory = e.memory.Learn(o, s.now(), s.chance)
 	m := e.memory
 	s.mu.Unlock()
-	if m.SignInPaused() {
+	if m.SignInPaused() && o.Class == mail.ClassAuth {
 		fingerprint := job.Fingerprint(m.Fingerprint)
 		s.mu.Lock()
 		if e.memory.SignInPaused() { // nobody resumed it meanwhile
@@ -79,25 +84,31 @@ func (s *Scheduler) end(e *entry, o *Outcome) {
 
 // planNext says when an entry is due after a pass. The caller holds the lock.
 func (s *Scheduler) planNext(e *entry, o *Outcome) {
-	now, m := s.now(), e.memory
-	next := e.job.Plan.Next(now, s.chance)
-	switch {
-	case m.SignInPaused():
-		if m.NextProbe.Before(next) && m.NextProbe.After(now) {
-			next = m.NextProbe
-		}
-	case m.NotBefore.After(now):
-		next = m.NotBefore
-	case e.again:
-		next = now
-	}
-	s.plan(e, next)
+	s.plan(e, s.after(e))
 	if o == nil || o.Class != "" || o.Interrupted || o.Locked {
 		return
 	}
-	if e.left = o.Left; e.left > 0 && !m.Paused {
+	if e.left = o.Left; e.left > 0 && !e.memory.Paused {
 		s.enqueue(e, backlogs)
 	}
+}
+
+// after returns when an entry is due after a pass. The caller holds the lock.
+func (s *Scheduler) after(e *entry) time.Time {
+	now, m := s.now(), e.memory
+	next := e.job.Plan.Next(now, s.chance)
+	switch {
+	case m.SignInPaused() && m.NextProbe.After(now):
+		if m.NextProbe.Before(next) {
+			next = m.NextProbe
+		}
+		return later(next, m.NotBefore) // a new secret may have met another error
+	case m.NotBefore.After(now):
+		return m.NotBefore
+	case e.again:
+		return now
+	}
+	return next
 }
 
 // yield reports whether the pass of an entry is to end soon.

@@ -54,3 +54,14 @@ func TestProbeWithoutNetwork(t *testing.T) {
 		r.mustBe("work", schedule.OK)
 	})
 }
+
+// What the configuration has wrong is looked at when the plan says so.
+func TestConfigurationErrorsKeepThePlan(t *testing.T) {
+	t.Parallel()
+	bubble(t, schedule.Options{}, func(r *rig) {
+		r.Put(r.job("work", 6*time.Hour, fails(mail.ClassConfig)))
+		time.Sleep(24 * time.Hour)
+		r.mustHave("work", 5)
+		r.mustBe("work", schedule.Backoff)
+	})
+}

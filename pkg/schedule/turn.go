@@ -103,6 +103,8 @@ func (s *Scheduler) after(e *entry) time.Time {
 			next = m.NextProbe
 		}
 		return later(next, m.NotBefore) // a new secret may have met another error
+	case m.NotBefore.After(now) && m.Class == mail.ClassConfig:
+		return later(next, m.NotBefore) // it waits for a person, and not for the server
 	case m.NotBefore.After(now):
 		return m.NotBefore
 	case e.again:

@@ -56,8 +56,9 @@ func (s *Scheduler) step() (wait time.Duration, ok bool) {
 }
 
 // noticeJump plans anew when the clock was set back: what was due then must
-// not wait for a time that was in the past once. A jump forward, as after a
-// suspended machine, makes things due and needs nothing else.
+// not wait for a time that was in the past once, and nothing began in the
+// future. A jump forward, as after a suspended machine, makes things due and
+// needs nothing else.
 func (s *Scheduler) noticeJump(now time.Time) {
 	looked := s.looked
 	s.looked = time.Now()
@@ -67,7 +68,9 @@ func (s *Scheduler) noticeJump(now time.Time) {
 		return
 	}
 	s.log.Warn("the clock was set back", "by", expected.Sub(now).Round(time.Second))
+	s.newsFirst = earlier(s.newsFirst, now)
 	for _, e := range s.entries {
+		e.waits, e.began = earlier(e.waits, now), earlier(e.began, now)
 		if e.place >= 0 && e.next.After(now.Add(e.longest)) {
 			s.plan(e, e.job.Plan.Next(now, s.chance))
 		}

@@ -137,8 +137,21 @@ func (m Memory) delay(o Outcome, chance func() float64) time.Duration {
 // refused sign-ins stopped the account and its probe is not due; it gets the
 // fingerprint of the refusal.
 func (m Memory) MaySignIn(now time.Time, fingerprint func(before string) string) bool {
-	if !m.SignInPaused() || !now.Before(m.NextProbe) {
+	if !m.SignInPaused() || !m.probeWaits(now) {
 		return true
 	}
 	return m.Fingerprint != "" && fingerprint(m.Fingerprint) != m.Fingerprint
+}
+
+// waits reports whether the account is to be left alone at now. A time that is
+// further away than any delay was written under another clock: nobody knows how
+// far that was off.
+func (m Memory) waits(now time.Time) bool {
+	return m.NotBefore.After(now) && m.NotBefore.Sub(now) <= maxAfter
+}
+
+// probeWaits is the same for the probe of an account that refused sign-ins
+// stopped.
+func (m Memory) probeWaits(now time.Time) bool {
+	return m.NextProbe.After(now) && m.NextProbe.Sub(now) <= probeEvery+probeEvery/10
 }

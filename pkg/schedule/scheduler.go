@@ -170,7 +170,10 @@ func (s *Scheduler) first(e *entry, now time.Time) time.Time {
 	if !next.After(now) {
 		next = now.Add(s.spread())
 	}
-	return later(next, e.memory.NotBefore)
+	if e.memory.waits(now) {
+		return later(next, e.memory.NotBefore)
+	}
+	return next
 }
 
 // spread is a delay by chance: 50 ms for each account that there is.
@@ -205,7 +208,7 @@ func (s *Scheduler) Wake(account string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[account]
-	if e == nil || s.closed || e.memory.Paused || e.memory.SignInPaused() || s.now().Before(e.memory.NotBefore) {
+	if e == nil || s.closed || e.memory.Paused || e.memory.SignInPaused() || e.memory.waits(s.now()) {
 		return
 	}
 	s.request(e)
@@ -341,6 +344,13 @@ func (s *Scheduler) unplan(e *entry) {
 	if e.place >= 0 {
 		heap.Remove(&s.due, e.place)
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func later(a, b time.Time) time.Time {

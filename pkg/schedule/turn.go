@@ -98,14 +98,14 @@ func (s *Scheduler) after(e *entry) time.Time {
 	now, m := s.now(), e.memory
 	next := e.job.Plan.Next(now, s.chance)
 	switch {
-	case m.SignInPaused() && m.NextProbe.After(now):
+	case m.SignInPaused() && m.probeWaits(now):
 		if m.NextProbe.Before(next) {
 			next = m.NextProbe
 		}
 		return later(next, m.NotBefore) // a new secret may have met another error
-	case m.NotBefore.After(now) && m.Class == mail.ClassConfig:
+	case m.waits(now) && m.Class == mail.ClassConfig:
 		return later(next, m.NotBefore) // it waits for a person, and not for the server
-	case m.NotBefore.After(now):
+	case m.waits(now):
 		return m.NotBefore
 	case e.again:
 		return now

@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -53,5 +54,24 @@ func TestClockSetBackWhileAccountsWait(t *testing.T) {
 			t.Errorf("%d messages of the backlog in 15 hours", got)
 		}
 		r.mustBe("refused", schedule.OK)
+	})
+}
+
+// Nor does it keep a backlog from its turn where news never ends.
+func TestClockSetBackBesideNews(t *testing.T) {
+	t.Parallel()
+	bubble(t, schedule.Options{Passes: 1}, func(r *rig) {
+		r.Put(r.job("huge", time.Hour, backlogged(300)))
+		for i := range 10 {
+			r.Put(r.job(fmt.Sprint(i), time.Minute, func(ctx context.Context, _ schedule.Turn) schedule.Outcome {
+				return takes(10 * time.Second)(ctx)
+			}))
+		}
+		time.Sleep(time.Hour)
+		r.setClock(-720 * time.Hour)
+		time.Sleep(24 * time.Hour)
+		if left := r.status("huge").Left; left != 0 {
+			t.Errorf("%d messages are left after a day", left)
+		}
 	})
 }

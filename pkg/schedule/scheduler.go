@@ -51,7 +51,8 @@ type Job struct {
 	// and some value when before is empty. It may take its time.
 	Fingerprint func(before string) string
 
-	// Pass makes a pass. It returns soon after ctx ends, and does not panic.
+	// Pass makes a pass. It returns soon after ctx ends. A panic counts as a
+	// failure of this machine.
 	Pass func(ctx context.Context, turn Turn) Outcome
 }
 

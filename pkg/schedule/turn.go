@@ -2,6 +2,8 @@ package schedule
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"mailpull/pkg/mail"
@@ -16,9 +18,21 @@ func (s *Scheduler) run(ctx context.Context, e *entry, forced bool) {
 		s.end(e, nil)
 		return
 	}
-	o := job.Pass(ctx, Turn{Backlog: turn == backlogs, Yield: func() bool { return s.yield(e) }})
+	o := s.pass(ctx, job, Turn{Backlog: turn == backlogs, Yield: func() bool { return s.yield(e) }})
 	s.learn(e, job, o)
 	s.end(e, &o)
+}
+
+// pass calls a job's Pass. Whoever makes the pass knows its own panics; one that
+// gets here must not end the others, nor keep the slot.
+func (s *Scheduler) pass(ctx context.Context, job Job, turn Turn) (o Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("panic", "account", job.Account, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+			o = Outcome{Class: mail.ClassLocal}
+		}
+	}()
+	return job.Pass(ctx, turn)
 }
 
 // learn keeps what an outcome teaches.

@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mailpull/pkg/schedule"
@@ -18,6 +19,25 @@ func TestPanic(t *testing.T) {
 		r.mustBe("odd", schedule.Backoff)
 		if n := len(r.of("work")); n < 10 {
 			t.Errorf("%d passes beside a panic", n)
+		}
+	})
+}
+
+// Operators and a reload at the same moment: what is kept last is what holds.
+func TestReplaceBesidePause(t *testing.T) {
+	t.Parallel()
+	bubble(t, schedule.Options{}, func(r *rig) {
+		r.Put(r.job("work", time.Hour, nil))
+		time.Sleep(time.Minute)
+		for range 50 {
+			go r.Put(r.job("work", time.Hour, nil))
+			go func() { _ = r.Pause("work") }()
+		}
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		r.mustBe("work", schedule.Paused)
+		if !r.remembered("work").Paused {
+			t.Error("the pause is not remembered")
 		}
 	})
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // entry is an account in the timetable. The Scheduler's lock guards all of it
-// but kept.
+// but what is in keeper.
 type entry struct {
 	job     Job
 	memory  Memory
@@ -37,11 +37,18 @@ type entry struct {
 
 	// successor takes the entry's place when its pass has ended.
 	successor *Job
+	replaced  bool
 	removed   bool
 	gone      chan struct{} // closed when a removed entry's pass has ended
 
-	keeping sync.Mutex // held around Remember
-	kept    Memory
+	keeper *keeper
+}
+
+// keeper has what was handed to Remember last. An entry leaves it to its
+// successor, so that the two never hand on what they know at the same time.
+type keeper struct {
+	mu   sync.Mutex // held around Remember
+	kept Memory
 }
 
 // lineup is one of the two queues.

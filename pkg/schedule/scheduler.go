@@ -140,10 +140,11 @@ func (s *Scheduler) Put(job Job) {
 func (s *Scheduler) replace(old *entry) *entry {
 	s.unplan(old)
 	s.dequeue(old)
+	old.replaced = true
 	job := *old.successor
 	job.Memory = Memory{Paused: old.memory.Paused}
 	e := s.add(job)
-	e.kept, e.left = old.kept, old.left
+	e.keeper, e.left = old.keeper, old.left
 	s.plan(e, s.now())
 	return e
 }
@@ -151,7 +152,7 @@ func (s *Scheduler) replace(old *entry) *entry {
 // add puts an entry in. The caller holds the lock.
 func (s *Scheduler) add(job Job) *entry {
 	job.Connections = min(max(job.Connections, 1), s.o.PerHost)
-	e := &entry{job: job, memory: job.Memory, kept: job.Memory, gone: make(chan struct{}), place: -1, longest: job.Plan.Longest(s.now())}
+	e := &entry{job: job, memory: job.Memory, keeper: &keeper{kept: job.Memory}, gone: make(chan struct{}), place: -1, longest: job.Plan.Longest(s.now())}
 	s.entries[job.Account] = e
 	return e
 }

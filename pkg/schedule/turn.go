@@ -53,17 +53,21 @@ func (s *Scheduler) learn(e *entry, job Job, o Outcome) {
 	s.remember(e)
 }
 
-// remember hands on what is to be remembered, if that is anything new.
+// remember hands on what is to be remembered, if that is anything new. An entry
+// that was replaced has nothing to say any more.
 func (s *Scheduler) remember(e *entry) {
-	e.keeping.Lock()
-	defer e.keeping.Unlock()
+	e.keeper.mu.Lock()
+	defer e.keeper.mu.Unlock()
 	s.mu.Lock()
-	m := e.memory
+	m, replaced := e.memory, e.replaced
 	s.mu.Unlock()
-	if m != e.kept && e.job.Remember != nil {
+	if replaced || m == e.keeper.kept {
+		return
+	}
+	e.keeper.kept = m
+	if e.job.Remember != nil {
 		e.job.Remember(m)
 	}
-	e.kept = m
 }
 
 // end gives back what a pass held, and plans the next one. o is nil when there

@@ -44,39 +44,65 @@ func (p Plan) Next(t time.Time, chance func() float64) time.Time {
 	return next.Round(0)
 }
 
-// Longest returns the longest time from one pass to the next. A plan by cron
-// has one of a week at most as far as anybody needs to know.
+// Longest returns the longest time from one pass to the next, as far as a week
+// after the first one that is due after t can tell. It knows no changes of the
+// clock.
 func (p Plan) Longest(t time.Time) time.Duration {
 	if p.Cron == "" {
 		return p.Every + time.Duration(p.Jitter*float64(p.Every))
 	}
-	longest, end := time.Duration(0), t.Add(8*24*time.Hour)
-	for i := 0; i < 150 && t.Before(end); i++ {
-		next := p.nextCron(t)
-		longest, t = max(longest, next.Sub(t)), next
+	at := p.tick(wallOf(t.In(p.location())))
+	each, end := at.Add(2*time.Hour), at.Add(8*24*time.Hour)
+	longest := time.Duration(0)
+	for at.Before(end) {
+		next := p.tick(at)
+		if longest = max(longest, next.Sub(at)); next.After(each) {
+			next = p.skip(next, max(longest, time.Hour))
+		}
+		at = next
 	}
 	return longest
+}
+
+// tick returns the first time of cron after a clock time without a zone.
+func (p Plan) tick(local time.Time) time.Time {
+	next, err := gronx.NextTickAfter(p.Cron, local, false)
+	if err != nil || !next.After(local) {
+		return local.Add(never) // config refuses what never comes
+	}
+	return next
+}
+
+// skip returns the last time of cron within d of one. No two times between
+// them are further apart than d, and that is all that Longest looks for: the
+// minutes are the same in each hour, so it has seen what is shorter than one.
+func (p Plan) skip(local time.Time, d time.Duration) time.Time {
+	last, err := gronx.PrevTickBefore(p.Cron, local.Add(d), true)
+	if err != nil || last.Before(local) {
+		return local
+	}
+	return last
 }
 
 // nextCron works with clock times that know no zone, so that the library meets
 // no change of the clock, and turns what it finds into a time of the zone.
 func (p Plan) nextCron(t time.Time) time.Time {
-	location := p.Location
-	if location == nil {
-		location = time.Local
-	}
+	location := p.location()
 	local := wallOf(t.In(location))
 	for range maxDoubled {
-		next, err := gronx.NextTickAfter(p.Cron, local, false)
-		if err != nil {
-			return t.Add(never) // config refuses what never comes
-		}
-		if at := inZone(next, location); at.After(t) {
+		local = p.tick(local)
+		if at := inZone(local, location); at.After(t) {
 			return at
-		}
-		local = next // the second of two equal clock times
+		} // else it is the second of two equal clock times
 	}
 	return t.Add(never)
+}
+
+func (p Plan) location() *time.Location {
+	if p.Location == nil {
+		return time.Local
+	}
+	return p.Location
 }
 
 const (

@@ -94,11 +94,28 @@ func TestCronInClockChanges(t *testing.T) {
 	}
 }
 
+// A night and a weekend without passes are found, however many passes there
+// are in an hour.
 func TestLongestOfCron(t *testing.T) {
 	t.Parallel()
-	p := schedule.Plan{Cron: "*/10 7-22 * * *", Location: time.UTC}
-	if got := p.Longest(time.Date(2026, 5, 1, 12, 3, 0, 0, time.UTC)); got != 8*time.Hour+10*time.Minute {
-		t.Errorf("got %s", got)
+	for expr, want := range map[string]time.Duration{
+		"* * * * *":             time.Minute,
+		"5,55 * * * *":          50 * time.Minute,
+		"0 * * * *":             time.Hour,
+		"*/10 7-22 * * *":       8*time.Hour + 10*time.Minute,
+		"* 7-22 * * *":          8*time.Hour + time.Minute,
+		"*/5 7-22 * * 1-5":      56*time.Hour + 5*time.Minute,
+		"*/15 8-11,14-17 * * *": 14*time.Hour + 15*time.Minute,
+		"30 2 * * *":            24 * time.Hour,
+		"0 3 * * 0":             7 * 24 * time.Hour,
+		"0 0 1 * *":             30 * 24 * time.Hour,
+	} {
+		p := schedule.Plan{Cron: expr, Location: time.UTC}
+		for _, hour := range []int{3, 12, 23} {
+			if got := p.Longest(time.Date(2026, 5, 12, hour, 3, 0, 0, time.UTC)); got != want {
+				t.Errorf("%q at %d: got %s, want %s", expr, hour, got, want)
+			}
+		}
 	}
 }
 
@@ -128,6 +145,9 @@ func FuzzPlanNext(f *testing.F) {
 				t.Fatalf("%q: %s is not after %s", expr, next, at)
 			}
 			at = next
+		}
+		if d := p.Longest(at); d <= 0 {
+			t.Fatalf("%q: the longest time is %s", expr, d)
 		}
 	})
 }

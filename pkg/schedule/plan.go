@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"fmt"
 	"hash/fnv"
 	"time"
 
@@ -137,14 +136,6 @@ func inZone(t time.Time, location *time.Location) time.Time {
 		return first
 	}
 	return at
-}
-
-// CheckCron reports what is wrong with an expression of cron.
-func CheckCron(expr string) error {
-	if !gronx.IsValid(expr) {
-		return fmt.Errorf("%q is not an expression of cron", expr)
-	}
-	return nil
 }
 
 // hash spreads names evenly, the same way at every start.

@@ -49,8 +49,8 @@ func bubble(t *testing.T, o schedule.Options, test func(r *rig)) {
 			return random.Float64()
 		}
 		r.Scheduler = schedule.NewWithClock(o, r.now, chance)
+		defer r.Drain(context.Background()) // also when the test ends early
 		test(r)
-		r.Drain(context.Background())
 	})
 }
 

@@ -60,6 +60,9 @@ func Classes() []Class {
 // outcome, not a failure.
 var ErrGone = errors.New("gone from the server")
 
+// ErrCannotWatch says that a server does not tell of new messages by itself.
+var ErrCannotWatch = errors.New("the server does not tell of new mail")
+
 // Error is the one error type that crosses the seams. Adapters make it where
 // a foreign error enters; nobody above them looks at texts.
 type Error struct {
@@ -96,7 +99,9 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " uidl %q", shorten(string(e.UIDL)))
 	}
 	if e.Err != nil {
-		b.WriteString(": ")
+		if b.Len() > 0 {
+			b.WriteString(": ")
+		}
 		b.WriteString(e.Err.Error())
 	}
 	return b.String()

@@ -57,6 +57,19 @@ type Session interface {
 	Abort()
 }
 
+// Watcher is a session that can wait for news. Not every source has one.
+type Watcher interface {
+	// Watch opens a mailbox without changing anything in it and returns its
+	// state once that differs from since in a way that can mean new messages;
+	// at once for the zero Status. It waits as long as that takes, and notices a
+	// server that has died meanwhile. mail.ErrCannotWatch is in the error's chain
+	// when the server does not offer it.
+	//
+	// The rules of Session hold: it belongs to one goroutine, and ctx closes the
+	// connection.
+	Watch(ctx context.Context, box mail.Mailbox, since mail.Status) (mail.Status, error)
+}
+
 // Store is an account's archive. It belongs to one pass at a time; its boxes
 // and batches may be used from several goroutines, each one by a single one.
 // The adapter is archive/maildir.

@@ -62,6 +62,16 @@ func (c *IMAP) Aside(ctx context.Context, commands []string, fn func(i int, r Re
 	if len(commands) == 0 {
 		return nil, nil
 	}
+	a := &aside{c: c, commands: commands, statuses: make([]Status, len(commands)), fn: fn}
+	if err := c.takeOver(ctx, a.run); err != nil {
+		return nil, err
+	}
+	return a.statuses, nil
+}
+
+// takeOver calls converse while go-imap's goroutine has stepped back, and says
+// what its error means.
+func (c *IMAP) takeOver(ctx context.Context, converse func() error) error {
 	stop := c.conn.CloseOn(ctx)
 	defer stop()
 	g := c.guard
@@ -74,19 +84,18 @@ func (c *IMAP) Aside(ctx context.Context, commands []string, fn func(i int, r Re
 
 	if err := g.settle(); err != nil {
 		if errors.Is(err, errBusy) {
-			return nil, c.localError(err)
+			return c.localError(err)
 		}
-		return nil, c.explain("aside", err)
+		return c.explain("aside", err)
 	}
-	a := &aside{c: c, commands: commands, statuses: make([]Status, len(commands)), fn: fn}
-	if err := a.run(); err != nil {
+	if err := converse(); err != nil {
 		var own *callbackError
 		if errors.As(err, &own) {
-			return nil, own.err
+			return own.err
 		}
-		return nil, c.explain("aside", err)
+		return c.explain("aside", err)
 	}
-	return a.statuses, nil
+	return nil
 }
 
 func (c *IMAP) localError(err error) error {

@@ -17,6 +17,7 @@ const (
 	opList   = "imap list"
 	opSelect = "imap examine"
 	opFetch  = "imap fetch"
+	opWatch  = "imap idle"
 	opClose  = "imap logout"
 )
 

@@ -1,0 +1,91 @@
+package imap
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/wire"
+)
+
+// renewal is how long one wait lasts. RFC 2177 asks for less than 29 minutes,
+// and some servers and address translators cut a silent connection after ten.
+const renewal = 9 * time.Minute
+
+// Watch implements pull.Watcher by IDLE. Around each wait it asks for the
+// mailbox's state, so that what the server does not tell is found with the next
+// one.
+func (s *Session) Watch(ctx context.Context, box mail.Mailbox, since mail.Status) (mail.Status, error) {
+	if !s.wire.Has("IDLE") {
+		return mail.Status{}, s.cannotWatch(box, mail.ErrCannotWatch)
+	}
+	for {
+		status, err := s.examine(ctx, box)
+		if err != nil || hasNews(since, status) {
+			return status, err
+		}
+		if err := s.idle(ctx, box, status.Messages); err != nil {
+			return mail.Status{}, err
+		}
+	}
+}
+
+// hasNews reports whether a mailbox can have new messages since it had another
+// state.
+func hasNews(since, now mail.Status) bool {
+	return now.Validity != since.Validity || now.UIDNext != since.UIDNext || now.Messages > since.Messages
+}
+
+// examine opens a mailbox and returns its state.
+func (s *Session) examine(ctx context.Context, box mail.Mailbox) (mail.Status, error) {
+	defer s.wire.CloseOn(ctx)()
+	quoted, ok := wire.Quote(box.Wire)
+	if !ok {
+		return mail.Status{}, s.cannotWatch(box, fmt.Errorf("%w: %w", mail.ErrCannotWatch, errUnsendable))
+	}
+	s.selected, s.searches = box.Name, false
+	e := newExamined(s.wire.Has("CONDSTORE"))
+	statuses, err := s.aside(ctx, opWatch, []string{"EXAMINE " + quoted}, e.take)
+	if err != nil {
+		return mail.Status{}, err
+	}
+	if no := refusedBy(statuses[0]); no != nil {
+		s.selected = ""
+		return mail.Status{}, s.refusal(opWatch, mail.Ref{Mailbox: box.Name}, mail.ScopeMailbox, no)
+	}
+	return e.result(), nil
+}
+
+// idle waits until the server tells of more messages than there were, or for
+// one renewal.
+func (s *Session) idle(ctx context.Context, box mail.Mailbox, messages int) error {
+	defer s.wire.CloseOn(ctx)()
+	status, err := s.wire.Idle(ctx, renewal, func(r wire.Response) bool {
+		switch r.Type {
+		case "EXISTS":
+			more := int(r.Num) > messages
+			messages = int(r.Num)
+			return more
+		case "EXPUNGE":
+			messages--
+		}
+		return false
+	})
+	if err != nil {
+		err := s.lost(ctx, opWatch, err)
+		s.end()
+		return err
+	}
+	if no := refusedBy(status); no != nil {
+		return s.cannotWatch(box, fmt.Errorf("%w: %w", mail.ErrCannotWatch, no))
+	}
+	return nil
+}
+
+func (s *Session) cannotWatch(box mail.Mailbox, err error) error {
+	return &mail.Error{
+		Op: opWatch, Mailbox: s.shown(box.Name), Scope: mail.ScopeMailbox, Retry: mail.RetryNever, Class: mail.ClassServer, Err: err,
+		Hint: "new mail is found by the timetable; delete idle to be rid of this line",
+	}
+}

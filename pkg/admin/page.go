@@ -1,0 +1,187 @@
+package admin
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+var (
+	//go:embed page.html
+	pageText string
+
+	//go:embed style.css
+	style []byte
+
+	page = template.Must(template.New("page").Parse(pageText))
+)
+
+// maxText is how much is shown of a text that is not ours.
+const maxText = 300
+
+// The words of the page, made from a snapshot.
+type (
+	pageView struct {
+		Snapshot
+		Summary   string
+		Trouble   bool
+		UpSince   moment
+		Reloaded  moment
+		Broken    string // why the last reload was refused
+		Accounts  []accountView
+		Volumes   []volumeView
+		Generated string
+	}
+
+	accountView struct {
+		Account
+		Word, Kind, Why      string
+		Complete, Next       moment
+		Share                string // of the running pass, for a person
+		Percent              int
+		Archived, Waiting, Q string
+	}
+
+	volumeView struct {
+		Name, Free, Inodes string
+		Percent            int
+		Low                bool
+	}
+
+	// moment is a time for a person: how far it is, and which it is.
+	moment struct{ Text, Exact string }
+)
+
+// writePage writes the status page.
+func writePage(w io.Writer, s Snapshot) error { return page.Execute(w, viewOf(s)) }
+
+func viewOf(s Snapshot) pageView {
+	v := pageView{
+		Snapshot: s, UpSince: ago(s.Started, s.Now), Reloaded: ago(s.Reload.Time, s.Now),
+		Broken: short(s.Reload.Error), Generated: s.Now.Format("2006-01-02 15:04:05 MST"),
+	}
+	need := 0
+	for _, a := range s.Accounts {
+		v.Accounts = append(v.Accounts, viewOfAccount(a, s.Now))
+		if a.needsSomebody() {
+			need++
+		}
+	}
+	slices.SortStableFunc(v.Accounts, func(a, b accountView) int { return a.rank() - b.rank() })
+	for _, volume := range s.Volumes {
+		v.Volumes = append(v.Volumes, viewOfVolume(volume))
+	}
+	v.Trouble = need > 0 || v.Broken != ""
+	v.Summary = summary(len(s.Accounts), need)
+	return v
+}
+
+// summary is what a person reads first.
+func summary(accounts, need int) string {
+	noun := "accounts"
+	if accounts == 1 {
+		noun = "account"
+	}
+	switch need {
+	case 0:
+		return fmt.Sprintf("%s %s, nothing for you to do", grouped(accounts), noun)
+	case 1:
+		return fmt.Sprintf("%s %s, 1 needs you", grouped(accounts), noun)
+	}
+	return fmt.Sprintf("%s %s, %s need you", grouped(accounts), noun, grouped(need))
+}
+
+// rank puts what needs somebody first, then what works, then the rest.
+func (a accountView) rank() int {
+	switch {
+	case a.needsSomebody():
+		return 0
+	case a.Kind == "warn":
+		return 1
+	case a.State == "running":
+		return 2
+	}
+	return 3
+}
+
+func viewOfAccount(a Account, now time.Time) accountView {
+	v := accountView{
+		Account: a, Complete: ago(a.LastComplete, now), Next: until(a, now),
+		Archived: grouped(a.Archived), Waiting: grouped(a.Waiting), Q: grouped(a.Quarantined),
+	}
+	v.Word, v.Kind = word(a)
+	v.Why, v.NextStep = short(a.Reason), short(a.NextStep)
+	if p := a.Running; p != nil {
+		v.Share, v.Percent = share(*p)
+	}
+	return v
+}
+
+// word says how an account is, and which colour that has.
+func word(a Account) (text, kind string) {
+	switch a.State {
+	case "running":
+		return "running", "busy"
+	case "paused":
+		return "paused", "calm"
+	case "auth_paused":
+		return "sign-in refused", "bad"
+	case "quota_paused":
+		return "server's limit", "warn"
+	case "disk_paused":
+		return "disk", "bad"
+	case "backoff":
+		if a.Failures >= 3 {
+			return "failing", "bad"
+		}
+		return "trying again", "warn"
+	}
+	switch {
+	case a.Failures > 0:
+		return "incomplete", "warn"
+	case a.LastComplete.IsZero():
+		return "new", "calm"
+	}
+	return "ok", "good"
+}
+
+// share says how far a pass has got.
+func share(p Progress) (text string, percent int) {
+	if p.Planned == 0 {
+		return "looking for news", 0
+	}
+	text = fmt.Sprintf("%s of %s messages, %s", grouped(p.Done), grouped(p.Planned), amount(float64(p.Bytes)))
+	if p.Rate > 0 {
+		text += fmt.Sprintf(", %s/s", amount(p.Rate))
+	}
+	if p.Left > 0 {
+		text += fmt.Sprintf(", %s left", roughly(p.Left))
+	}
+	return text, min(100, 100*p.Done/p.Planned)
+}
+
+func viewOfVolume(v Volume) volumeView {
+	out := volumeView{Name: v.Name, Free: amount(float64(v.FreeBytes)) + " free"}
+	if v.TotalBytes > 0 {
+		out.Free += " of " + amount(float64(v.TotalBytes))
+		out.Percent = int(100 - 100*float64(v.FreeBytes)/float64(v.TotalBytes))
+	}
+	if v.TotalInodes > 0 {
+		out.Inodes = "room for " + grouped(int(v.FreeInodes)) + " files"
+	}
+	out.Low = out.Percent >= 90 || v.TotalInodes > 0 && float64(v.FreeInodes) < 0.1*float64(v.TotalInodes)
+	return out
+}
+
+// short bounds a text that a server may have had a part in.
+func short(text string) string {
+	runes := []rune(strings.ToValidUTF8(text, "�"))
+	if len(runes) <= maxText {
+		return string(runes)
+	}
+	return string(runes[:maxText]) + "…"
+}

@@ -58,7 +58,7 @@ func TestDocsNoticeWhatIsWrong(t *testing.T) {
 		sh("*/15 * * * *  /usr/local/bin/mailpull rum"),
 		sh("$ timeout 1 mailpull run --fast"),
 		sh("$ mailpull status && mailpull rum"),
-		"```ini\nExecStart=/usr/bin/mailpull daemon\n```\n",
+		"```ini\nExecStart=/usr/bin/mailpull serve\n```\n",
 		"```console\nwhatever\n$ bin/mailpull stats\n```\n",
 		"see [there](nowhere.md)",
 		"see [there](README.md#nothing-like-it)",

@@ -85,7 +85,7 @@ func configure(t *testing.T, source, extra string) setup {
 }
 
 // login is the part of a configuration that signs in at addr.
-func login(t *testing.T, addr, security, caFile string) string {
+func login(t testing.TB, addr, security, caFile string) string {
 	t.Helper()
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // of the others. Imports go down, never up, never sideways between the middle
 // bands.
 var house = map[string][]string{
-	"cmd/mailpull": {"configs", "pkg/archive/maildir", "pkg/checkpoint", "pkg/config", "pkg/control", "pkg/daemon", "pkg/demo", "pkg/durable", "pkg/mail", "pkg/metrics", "pkg/pull", "pkg/secret"},
+	"cmd/mailpull": {"configs", "pkg/archive/maildir", "pkg/checkpoint", "pkg/config", "pkg/control", "pkg/daemon", "pkg/demo", "pkg/durable", "pkg/mail", "pkg/metrics", "pkg/pull", "pkg/secret", "pkg/systemd"},
 	"configs":      {},
 
 	"pkg/daemon": {"pkg/config", "pkg/pull", "pkg/schedule", "pkg/admin", "pkg/control", "pkg/hook", "pkg/systemd", "pkg/source/imap", "pkg/source/pop3", "pkg/archive/maildir", "pkg/checkpoint", "pkg/manifest", "pkg/durable", "pkg/wire", "pkg/signin", "pkg/mail", "pkg/metrics", "pkg/secret"},

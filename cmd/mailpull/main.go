@@ -118,6 +118,11 @@ and never brings a message twice.`,
 	flags.StringVar(&a.logFormat, "log-format", "text", "log as `text` or json")
 	root.AddCommand(
 		a.runCommand(),
+		a.daemonCommand(),
+		a.pullCommand(),
+		a.pauseCommand(),
+		a.resumeCommand(),
+		a.reloadCommand(),
 		a.statusCommand(),
 		a.mailboxesCommand(),
 		a.quarantineCommand(),
@@ -130,14 +135,7 @@ and never brings a message twice.`,
 
 // logger writes to w at the level that -v asks for.
 func (a *app) logger(w io.Writer) (*slog.Logger, error) {
-	level := slog.LevelWarn
-	switch {
-	case a.verbose == 1:
-		level = slog.LevelInfo
-	case a.verbose > 1:
-		level = slog.LevelDebug
-	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: a.level()}
 	switch a.logFormat {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil
@@ -145,6 +143,17 @@ func (a *app) logger(w io.Writer) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, usage("--log-format %q is not known; write text or json", a.logFormat)
+}
+
+// level is the lowest level that is logged.
+func (a *app) level() slog.Level {
+	switch a.verbose {
+	case 0:
+		return slog.LevelWarn
+	case 1:
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }
 
 // complain writes an error for a person: what, where, and what to do.

@@ -8,6 +8,7 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/durable"
 	"mailpull/pkg/pull"
+	"mailpull/pkg/wire"
 )
 
 // Outcome is how one account fared.
@@ -29,10 +30,14 @@ type attempt struct {
 	account  config.Account
 	observer pull.Observer // nil: nobody watches
 	log      *slog.Logger
+	events   wire.Events // nil: nobody watches
 
 	// newest and yield are what a turn of the timetable asks for.
 	newest int
 	yield  func() bool
+
+	// opened is called before the pass with the account put together, or nil.
+	opened func(*worker)
 }
 
 // run makes the pass and turns its panic into an error.
@@ -44,7 +49,7 @@ func (t attempt) run(ctx context.Context) (out Outcome) {
 	}()
 
 	out = Outcome{Account: t.account.Name}
-	w, err := open(t.config, t.account, t.log)
+	w, err := open(t.config, t.account, t.log, t.events)
 	var locked *durable.LockedError
 	switch {
 	case errors.As(err, &locked):
@@ -57,6 +62,9 @@ func (t attempt) run(ctx context.Context) (out Outcome) {
 	}
 	defer w.close()
 
+	if t.opened != nil {
+		t.opened(w)
+	}
 	out.Result, out.Err = w.pass(ctx, t)
 	t.report(out)
 	return out

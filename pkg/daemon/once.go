@@ -38,13 +38,7 @@ func Once(ctx context.Context, o Options) []Outcome {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	var accounts []config.Account
-	for _, a := range o.Config.Accounts {
-		if len(o.Accounts) == 0 || slices.Contains(o.Accounts, a.Name) {
-			accounts = append(accounts, a)
-		}
-	}
-
+	accounts := chosen(o.Config, o.Accounts)
 	outcomes := make([]Outcome, len(accounts))
 	slots := make(chan struct{}, atOnce)
 	var workers sync.WaitGroup
@@ -56,17 +50,39 @@ func Once(ctx context.Context, o Options) []Outcome {
 				outcomes[i] = Outcome{Account: a.Name, Err: pull.Interrupted()}
 				return
 			}
-			outcomes[i] = o.attempt(a).run(ctx)
+			outcomes[i] = o.one(ctx, a)
 		})
 	}
 	workers.Wait()
 	return outcomes
 }
 
-func (o Options) attempt(a config.Account) attempt {
+// one makes the pass over one account and tells its hooks.
+func (o Options) one(ctx context.Context, a config.Account) Outcome {
 	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name)}
 	if o.Observe != nil {
 		t.observer = o.Observe(a.Name)
 	}
-	return t
+	hooks := readHooks(ctx, a, t.log)
+	hooks.Start(ctx, a.Name)
+	out := t.withRefusals(ctx)
+	if out.Locked == nil {
+		hooks.Done(ctx, eventOf(o.Config, a, out))
+	}
+	return out
+}
+
+// chosen returns the accounts with these names, or all, in the order of the
+// configuration.
+func chosen(c *config.Config, names []string) []config.Account {
+	if len(names) == 0 {
+		return c.Accounts
+	}
+	var accounts []config.Account
+	for _, a := range c.Accounts {
+		if slices.Contains(names, a.Name) {
+			accounts = append(accounts, a)
+		}
+	}
+	return accounts
 }

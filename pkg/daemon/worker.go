@@ -37,8 +37,8 @@ type worker struct {
 
 // open takes the account's lock and opens its state and its archive. A
 // *durable.LockedError says that another process has the account.
-func open(c *config.Config, a config.Account, log *slog.Logger) (*worker, error) {
-	w := &worker{account: a, log: log, source: NewSource(a, log)}
+func open(c *config.Config, a config.Account, log *slog.Logger, events wire.Events) (*worker, error) {
+	w := &worker{account: a, log: log, source: newSource(a, log, events)}
 	if err := w.openAll(c); err != nil {
 		w.recordFailure(err)
 		w.close()
@@ -78,7 +78,7 @@ func (w *worker) openAll(c *config.Config) error {
 	if err := checkMarker(c); err != nil {
 		return err
 	}
-	return w.openArchive(filepath.Join(c.Archive, w.account.Name))
+	return w.openArchive(archiveOf(c, w.account))
 }
 
 func (w *worker) openState(path string) error {
@@ -186,7 +186,10 @@ func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 
 // NewSource returns the server side of an account. It does no I/O. It is for
 // commands that only look; a pass has its own.
-func NewSource(a config.Account, log *slog.Logger) pull.Source {
+func NewSource(a config.Account, log *slog.Logger) pull.Source { return newSource(a, log, nil) }
+
+// newSource returns the same for a pass; events may be nil.
+func newSource(a config.Account, log *slog.Logger, events wire.Events) pull.Source {
 	o := wire.Options{
 		Host:           a.Host,
 		Port:           a.Port,
@@ -195,6 +198,7 @@ func NewSource(a config.Account, log *slog.Logger) pull.Source {
 		CAFile:         a.CAFile,
 		Limits:         wire.Limits{Literal: a.MaxMessageSize, Session: a.MaxSession, Idle: a.IdleTimeout},
 		Login:          signin.Login{Username: a.Username, Password: a.Password.Read},
+		Events:         events,
 		Log:            log,
 	}
 	if a.Protocol == config.POP3 {

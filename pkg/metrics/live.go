@@ -56,6 +56,9 @@ func (m *Metrics) SetState(account string, to AccountState) {
 // Next says when an account's next run is due; the zero time means never.
 func (m *Metrics) Next(account string, at time.Time) { m.gauge(account, next, seconds(at)) }
 
+// Failures says how many runs failed since the last good one.
+func (m *Metrics) Failures(account string, n int) { m.gauge(account, failures, float64(n)) }
+
 // Connections says how many connections to an account's server are open.
 func (m *Metrics) Connections(account string, n int) { m.gauge(account, connections, float64(n)) }
 

@@ -1,0 +1,220 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mailpull/pkg/config"
+	"mailpull/pkg/mail"
+	"mailpull/pkg/metrics"
+	"mailpull/pkg/pull"
+	"mailpull/pkg/schedule"
+)
+
+// newest is how many messages of each mailbox a turn for news brings, before
+// the accounts that wait have had theirs.
+const newest = 500
+
+// account is one account of a daemon. Its passes run one at a time; everything
+// else only looks on.
+type account struct {
+	config  *config.Config
+	account config.Account
+	log     *slog.Logger
+	numbers *metrics.Metrics
+
+	progress progress
+	waiters  waiters
+	hooks    hookLine
+	watches  sync.WaitGroup
+
+	// life ends with the account: hooks and watches hang on it.
+	life context.Context
+	end  context.CancelFunc
+
+	connections, idle atomic.Int64
+
+	// weighed is set once the archive's bytes were counted. Only passes use it.
+	weighed bool
+
+	mu   sync.Mutex // guards what is below
+	last lastPass
+}
+
+// lastPass is what the last pass told, or the records at the start.
+type lastPass struct {
+	server, archived, waiting, quarantined int
+	complete, attempt                      time.Time
+	class                                  mail.Class
+	err, hint                              string
+	signedIn                               bool
+}
+
+// newAccount puts an account together and reads its records. It asks no server.
+func (d *Daemon) newAccount(c *config.Config, a config.Account) *account {
+	life, end := context.WithCancel(d.life)
+	log := d.log.With("account", a.Name)
+	return &account{
+		config: c, account: a, log: log, numbers: d.numbers, life: life, end: end,
+		hooks: hookLine{account: a, log: log, failed: func() { d.numbers.HookFailed(a.Name) }},
+	}
+}
+
+// close ends hooks and watches. The account's passes have ended before.
+func (a *account) close() {
+	a.end()
+	a.watches.Wait()
+	a.hooks.close()
+}
+
+// pass makes one pass, tells everybody how it went, and the timetable what to
+// do next.
+func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome {
+	now := time.Now()
+	a.waiters.begin()
+	a.progress.begin(now)
+	a.numbers.Began(a.account.Name, now)
+	a.hooks.start(a.life)
+
+	t := attempt{config: a.config, account: a.account, observer: a, log: a.log, events: a, yield: turn.Yield, opened: a.weigh}
+	if !turn.Backlog {
+		t.newest = newest
+	}
+	out := t.run(ctx)
+
+	a.progress.end()
+	a.numbers.Archived(a.account.Name, out.Result.Bytes)
+	a.keep(out)
+	unfinished := errors.Is(out.Err, pull.ErrUnfinished)
+	if out.Locked == nil && !unfinished {
+		a.numbers.Count(a.account.Name, runOf(out))
+		a.hooks.done(a.life, eventOf(a.config, a.account, out))
+	}
+	if !unfinished {
+		a.waiters.end(out)
+	}
+	return scheduled(out)
+}
+
+// weigh counts the bytes of the archive, before the first pass adds to them. It
+// reads the whole manifest: a second and a half for a million messages.
+func (a *account) weigh(w *worker) {
+	if a.weighed {
+		return
+	}
+	n, err := w.manifest.Bytes()
+	if err != nil {
+		a.log.Warn("the size of the archive is not known", "err", err)
+		return
+	}
+	a.weighed = true
+	a.numbers.ArchiveBytes(a.account.Name, n)
+}
+
+// keep remembers what a pass told, for whoever looks on.
+func (a *account) keep(out Outcome) {
+	if out.Locked == nil && out.Result.Start.IsZero() {
+		a.fail(out)
+		return
+	}
+	records := recorded(a.config, a.account)
+	a.numbers.Restore(a.account.Name, records)
+	last := lastOf(records)
+	if out.Err != nil && !errors.Is(out.Err, pull.ErrUnfinished) && !errors.Is(out.Err, pull.ErrInterrupted) {
+		last.class, last.err, last.hint = mail.ErrorClass(out.Err), out.Err.Error(), mail.ErrorHint(out.Err)
+	}
+	last.signedIn = len(out.Result.Mailboxes) > 0
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last = last
+}
+
+// fail remembers why a pass could not begin; what was known stays known.
+func (a *account) fail(out Outcome) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last.class, a.last.err, a.last.hint = mail.ErrorClass(out.Err), out.Err.Error(), mail.ErrorHint(out.Err)
+	a.last.attempt, a.last.signedIn = time.Now(), false
+}
+
+// lastOf says the same of records.
+func lastOf(s metrics.State) lastPass {
+	return lastPass{
+		server: s.Server, archived: s.Archived, waiting: s.Pending, quarantined: s.Quarantined,
+		complete: s.LastSuccess, attempt: s.LastAttempt,
+	}
+}
+
+// signedIn reports whether the last pass signed in.
+func (a *account) signedIn() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.last.signedIn
+}
+
+// scheduled says how a pass ended, as far as the timetable cares.
+func scheduled(out Outcome) schedule.Outcome {
+	switch {
+	case out.Locked != nil:
+		return schedule.Outcome{Locked: true}
+	case out.Err == nil:
+		return schedule.Outcome{}
+	case errors.Is(out.Err, pull.ErrUnfinished):
+		return schedule.Outcome{Left: max(1, out.Result.Left)}
+	case errors.Is(out.Err, pull.ErrInterrupted):
+		return schedule.Outcome{Interrupted: true}
+	}
+	return schedule.Outcome{
+		Class: mail.ErrorClass(out.Err), After: mail.ErrorAfter(out.Err),
+		Partial: mail.ErrorScope(out.Err) != mail.ScopeAccount, Left: out.Result.Left,
+	}
+}
+
+// Planned implements pull.Observer.
+func (a *account) Planned(box mail.MailboxName, n int) {
+	a.numbers.Planned(a.account.Name, n)
+	a.progress.Planned(box, n)
+}
+
+// Received implements pull.Observer.
+func (a *account) Received(n int) {
+	a.numbers.Received(a.account.Name, n)
+	a.progress.Received(n)
+}
+
+// Delivered implements pull.Observer.
+func (a *account) Delivered(box mail.MailboxName, messages int) {
+	a.numbers.Delivered(a.account.Name, messages)
+	a.progress.Delivered(box, messages)
+}
+
+// Done implements pull.Observer.
+func (a *account) Done(mail.MailboxResult) {}
+
+// Connected implements wire.Events.
+func (a *account) Connected() {
+	a.numbers.Connections(a.account.Name, int(a.connections.Add(1)))
+}
+
+// Closed implements wire.Events.
+func (a *account) Closed() {
+	a.numbers.Connections(a.account.Name, int(a.connections.Add(-1)))
+}
+
+// Certificate implements wire.Events.
+func (a *account) Certificate(notAfter time.Time) {
+	a.numbers.CertificateExpiry(a.account.Name, notAfter)
+}
+
+// idling counts the connections that wait for news.
+func (a *account) idling(is bool) {
+	n := int64(-1)
+	if is {
+		n = 1
+	}
+	a.numbers.Idle(a.account.Name, int(a.idle.Add(n)))
+}

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"path/filepath"
+	"time"
+
+	"mailpull/pkg/config"
+	"mailpull/pkg/metrics"
+	"mailpull/pkg/schedule"
+)
+
+// put adds accounts to the daemon, or replaces those that changed.
+func (d *Daemon) put(accounts []config.Account) {
+	d.mu.Lock()
+	c := d.config
+	d.mu.Unlock()
+	for _, a := range accounts {
+		d.putOne(c, a)
+	}
+}
+
+// putOne adds an account, or replaces it.
+func (d *Daemon) putOne(c *config.Config, a config.Account) {
+	acc := d.newAccount(c, a)
+	records := recorded(c, a)
+	acc.last = lastOf(records)
+	job := d.job(acc, records)
+
+	d.mu.Lock()
+	old := d.accounts[a.Name]
+	d.accounts[a.Name] = acc
+	d.mu.Unlock()
+
+	d.numbers.Add(metrics.Account{
+		Name: a.Name, Protocol: string(a.Protocol), Host: a.Host, Interval: job.Plan.Longest(time.Now()),
+	})
+	d.numbers.Restore(a.Name, records)
+	d.numbers.Connections(a.Name, 0)
+	if old != nil {
+		old.close()
+	}
+	d.timetable.Put(job)
+	acc.watch(acc.life, func() { d.timetable.Wake(a.Name) })
+}
+
+// remove takes an account out, once its pass has ended.
+func (d *Daemon) remove(name string) {
+	d.timetable.Remove(name)
+	d.mu.Lock()
+	a := d.accounts[name]
+	delete(d.accounts, name)
+	d.mu.Unlock()
+	if a != nil {
+		a.close()
+	}
+	d.numbers.Remove(name)
+	d.log.Info("account removed", "account", name)
+}
+
+// job is an account as the timetable has it.
+func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
+	memory, err := readMemory(a.config, a.account.Name)
+	if err != nil {
+		forgotten(a.log, err)
+	}
+	return schedule.Job{
+		Account: a.account.Name,
+		Plan: schedule.Plan{
+			Account: a.account.Name, Every: a.account.Every, Jitter: a.account.Jitter,
+			Cron: a.account.Cron, Location: a.account.Timezone,
+		},
+		Window:      schedule.Window{From: a.account.Window.From, To: a.account.Window.To, Location: a.account.Timezone},
+		Host:        a.account.Host,
+		Connections: a.account.Connections + len(a.account.Idle),
+		Last:        records.LastAttempt,
+		Memory:      memory,
+		Remember: func(m schedule.Memory) {
+			if err := writeMemory(a.config, a.account.Name, m); err != nil {
+				a.log.Warn("what is to be remembered was not written", "err", err)
+			}
+		},
+		Fingerprint: func(before string) string { return fingerprint(a.life, a.account, before) },
+		Pass:        a.pass,
+	}
+}
+
+// archiveOf is the folder of an account's mail.
+func archiveOf(c *config.Config, a config.Account) string { return filepath.Join(c.Archive, a.Name) }

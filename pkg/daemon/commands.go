@@ -1,0 +1,126 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"mailpull/pkg/control"
+	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
+)
+
+// commands does what is asked over the socket.
+type commands struct{ *Daemon }
+
+// Pull implements control.Handler.
+func (d commands) Pull(ctx context.Context, names []string, wait bool) ([]control.Report, error) {
+	accounts, err := d.named(names)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]<-chan Outcome, len(accounts))
+	reports := make([]control.Report, len(accounts))
+	for i, a := range accounts {
+		outcomes[i] = a.waiters.wait()
+		reports[i] = control.Report{Account: a.account.Name, State: control.StateQueued}
+	}
+	for i, a := range accounts {
+		if d.timetable.PullNow(a.account.Name) != nil {
+			reports[i].State, outcomes[i] = control.StatePaused, nil
+		}
+	}
+	if !wait {
+		return reports, nil
+	}
+	for i, outcome := range outcomes {
+		if outcome == nil {
+			continue
+		}
+		select {
+		case out := <-outcome:
+			reports[i] = reportOf(out)
+		case <-ctx.Done():
+			return reports, context.Cause(ctx)
+		}
+	}
+	return reports, nil
+}
+
+// Pause implements control.Handler.
+func (d commands) Pause(_ context.Context, names []string) error {
+	return d.each(names, d.timetable.Pause)
+}
+
+// Resume implements control.Handler.
+func (d commands) Resume(_ context.Context, names []string) error {
+	return d.each(names, d.timetable.Resume)
+}
+
+// Reload implements control.Handler.
+func (d commands) Reload(context.Context) error { return d.Daemon.Reload() }
+
+// Status implements control.Handler.
+func (d commands) Status(context.Context) (json.RawMessage, error) {
+	return d.statusJSON()
+}
+
+// each does something with each account named.
+func (d commands) each(names []string, do func(string) error) error {
+	accounts, err := d.named(names)
+	for _, a := range accounts {
+		err = errors.Join(err, do(a.account.Name))
+	}
+	return err
+}
+
+// named returns the accounts with these names, or all.
+func (d commands) named(names []string) ([]*account, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []*account
+	if len(names) == 0 {
+		for _, a := range d.config.Accounts {
+			list = append(list, d.accounts[a.Name])
+		}
+		return list, nil
+	}
+	for _, name := range names {
+		a := d.accounts[name]
+		if a == nil {
+			return nil, &control.UnknownAccountError{Account: name}
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}
+
+// PullAll asks for a pass over every account.
+func (d *Daemon) PullAll() {
+	for _, a := range d.known() {
+		_ = d.timetable.PullNow(a.account.Name) // it is paused, or was just removed
+	}
+}
+
+// reportOf says over the socket how an account fared.
+func reportOf(out Outcome) control.Report {
+	r := control.Report{
+		Account: out.Account, State: control.StateOK, New: out.Result.New, Bytes: out.Result.Bytes,
+		Missing: out.Result.Missing, Quarantined: out.Result.Quarantined,
+	}
+	switch {
+	case out.Locked != nil:
+		r.State, r.Error = control.StateCancelled, out.Locked.Error()
+		return r
+	case out.Err == nil:
+		return r
+	case errors.Is(out.Err, pull.ErrInterrupted):
+		r.State = control.StateCancelled
+	case mail.ErrorScope(out.Err) != mail.ScopeAccount:
+		r.State = control.StatePartial
+	default:
+		r.State = control.StateFailed
+	}
+	r.Class, r.Error, r.Hint = mail.ErrorClass(out.Err), out.Err.Error(), mail.ErrorHint(out.Err)
+	return r
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,25 +43,27 @@ func (a *app) statusCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status [ACCOUNT...]",
-		Short: "Show what the checkpoints say, without asking any server",
+		Short: "Show what the checkpoints and a running daemon say, without asking any server",
 		Long: `Show what the checkpoints say of each account: mailboxes, messages, the last
-complete pass, the last error and what to do about it. No server is asked, and
-nothing is changed.`,
+complete pass, the last error and what to do about it. Where a daemon runs, what
+it does with each account and when its next pass is stand beside it. No server
+is asked, and nothing is changed.`,
 		ValidArgsFunction: a.completeAccounts,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.loadFor(args)
 			if err != nil {
 				return err
 			}
-			return a.showStatus(cfg, args, asJSON)
+			return a.showStatus(cfg, args, daemonStatus(cmd.Context(), cfg), asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// showStatus prints the status of the accounts named, or of all.
-func (a *app) showStatus(cfg *config.Config, names []string, asJSON bool) error {
+// showStatus prints the status of the accounts named, or of all. live is what a
+// running daemon says, or nil.
+func (a *app) showStatus(cfg *config.Config, names []string, live json.RawMessage, asJSON bool) error {
 	wanted := make(map[string]bool)
 	for _, name := range names {
 		wanted[name] = true
@@ -79,9 +83,10 @@ func (a *app) showStatus(cfg *config.Config, names []string, asJSON bool) error 
 		err = writeJSON(a.stdout, struct {
 			SchemaVersion int             `json:"schema_version"`
 			Accounts      []accountAnswer `json:"accounts"`
-		}{schemaVersion, answers})
+			Daemon        json.RawMessage `json:"daemon,omitempty"`
+		}{schemaVersion, answers, live})
 	} else {
-		a.writeStatus(answers)
+		a.writeStatus(answers, liveAccounts(live))
 	}
 	if err == nil && unreadable {
 		return &exitError{code: exitIO}
@@ -150,17 +155,62 @@ func readCheckpoint(path, account string) (*checkpoint.Summary, error) {
 	return checkpoint.Read(dir, account)
 }
 
+// liveAccount is what a daemon says of an account.
+type liveAccount struct {
+	Account string    `json:"account"`
+	State   string    `json:"state"`
+	NextRun time.Time `json:"next_run"`
+}
+
+// liveAccounts reads what a daemon says, by account; nil where none runs.
+func liveAccounts(live json.RawMessage) map[string]liveAccount {
+	var answer struct {
+		Accounts []liveAccount `json:"accounts"`
+	}
+	if live == nil || json.Unmarshal(live, &answer) != nil {
+		return nil
+	}
+	accounts := make(map[string]liveAccount, len(answer.Accounts))
+	for _, one := range answer.Accounts {
+		accounts[one.Account] = one
+	}
+	return accounts
+}
+
+// next says when a daemon pulls the account.
+func (l liveAccount) next(now time.Time) string {
+	switch d := l.NextRun.Sub(now); {
+	case l.State == "running":
+		return "now"
+	case l.NextRun.IsZero():
+		return "-"
+	case d < time.Second:
+		return "soon"
+	default:
+		return "in " + roughly(d)
+	}
+}
+
 // writeStatus writes a table, and below it what needs attention.
-func (a *app) writeStatus(answers []accountAnswer) {
+func (a *app) writeStatus(answers []accountAnswer, live map[string]liveAccount) {
 	now := time.Now()
-	t := newTable(a.stdout, "ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "QUARANTINED", "LAST COMPLETE PASS")
+	head := []string{"ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "QUARANTINED", "LAST COMPLETE PASS"}
+	if live != nil {
+		head = append(head, "DAEMON", "NEXT PASS")
+	}
+	t := newTable(a.stdout, head...)
 	t.hideZeros = "QUARANTINED"
 	for _, s := range answers {
 		complete := "never"
 		if s.LastComplete != nil {
 			complete = fmt.Sprintf("%s (%s)", s.LastComplete.Local().Format("2006-01-02 15:04"), ago(*s.LastComplete, now))
 		}
-		t.row(s.Account, s.Source, s.State, grouped(len(s.Mailboxes)), grouped(s.Messages), grouped(s.Quarantined), complete)
+		row := []string{s.Account, s.Source, s.State, grouped(len(s.Mailboxes)), grouped(s.Messages), grouped(s.Quarantined), complete}
+		if live != nil {
+			l := live[s.Account]
+			row = append(row, cmp.Or(l.State, "unknown"), l.next(now))
+		}
+		t.row(row...)
 	}
 	t.flush()
 	for _, s := range answers {

@@ -38,6 +38,7 @@ func (d *Daemon) putOne(c *config.Config, a config.Account) {
 	d.numbers.Connections(a.Name, 0)
 	if old != nil {
 		old.close()
+		acc.log.Info("account changed")
 	}
 	d.timetable.Put(job)
 	acc.watch(acc.life, func() { d.timetable.Wake(a.Name) })

@@ -49,12 +49,12 @@ func (d commands) Pull(ctx context.Context, names []string, wait bool) ([]contro
 
 // Pause implements control.Handler.
 func (d commands) Pause(_ context.Context, names []string) error {
-	return d.each(names, d.timetable.Pause)
+	return d.each(names, "account paused", d.timetable.Pause)
 }
 
 // Resume implements control.Handler.
 func (d commands) Resume(_ context.Context, names []string) error {
-	return d.each(names, d.timetable.Resume)
+	return d.each(names, "account resumed", d.timetable.Resume)
 }
 
 // Reload implements control.Handler.
@@ -65,11 +65,15 @@ func (d commands) Status(context.Context) (json.RawMessage, error) {
 	return d.statusJSON()
 }
 
-// each does something with each account named.
-func (d commands) each(names []string, do func(string) error) error {
+// each does something with each account named, and says so in the log.
+func (d commands) each(names []string, said string, do func(string) error) error {
 	accounts, err := d.named(names)
 	for _, a := range accounts {
-		err = errors.Join(err, do(a.account.Name))
+		if derr := do(a.account.Name); derr != nil {
+			err = errors.Join(err, derr)
+			continue
+		}
+		a.log.Info(said)
 	}
 	return err
 }

@@ -160,7 +160,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.notify.Ready()
 	d.log.Info("daemon started", "accounts", len(d.o.Config.Accounts), "listen", d.addr())
 	err := d.tend(ctx)
-	d.log.Info("draining, another signal ends the process at once")
+	d.log.Info("draining", "limit", drainLimit)
 	d.notify.Stopping()
 	d.setState(stateDraining)
 	d.close()

@@ -169,6 +169,10 @@ func (p *pass) quarantineFailed() {
 	slices.SortFunc(messages, func(a, b mail.Quarantined) int { return mail.CompareRefs(a.Ref, b.Ref) })
 	if err := p.Checkpoint.Quarantine(messages); err != nil {
 		p.breakDisk(err)
+		return
+	}
+	for _, q := range messages {
+		p.Log.Info("message in quarantine", "mailbox", q.Ref.Mailbox.Shown(), "uid", q.Ref.UID, "uidl", q.Ref.UIDL, "tries", q.Tries, "next", q.Next)
 	}
 }
 

@@ -15,7 +15,6 @@ func Events() map[string]string {
 		"sign-in paused":        "97970e9562564f609f103e753864ad9e",
 		"account resumed":       "a6757434dd5849b9b0bc52f8a452c093",
 		"message in quarantine": "8ff44a637b4c451586594ffee9bdc8e5",
-		"disk low":              "fbecd70409544d1981e47a56b653fd79",
 		"uidvalidity changed, matching what the archive has by content": "cd1fa61bd3f0416a9fee793747960745",
 		"panic": "6a96c28245804d8ab178e7748f40ac21",
 	}

@@ -65,7 +65,10 @@ func (a *app) serve(ctx context.Context) error {
 	}
 	stop := onSignals(d, log)
 	defer stop()
-	return d.Run(ctx)
+	if err := d.Run(ctx); err != nil {
+		return &exitError{code: exitUnavailable, err: err}
+	}
+	return nil
 }
 
 // serviceLogger writes to the journal of systemd where stderr is one.

@@ -94,10 +94,16 @@ func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome
 		a.numbers.Count(a.account.Name, runOf(out))
 		a.hooks.done(a.life, eventOf(a.config, a.account, out))
 	}
-	if !unfinished {
+	if !unfinished || !a.window().Open(time.Now()) { // else the backlog's turn is next
 		a.waiters.end(out)
 	}
 	return scheduled(out)
+}
+
+// window is when a backlog is worked off.
+func (a *account) window() schedule.Window {
+	w := a.account.Window
+	return schedule.Window{From: w.From, To: w.To, Location: a.account.Timezone}
 }
 
 // weigh counts the bytes of the archive, before the first pass adds to them. It
@@ -193,7 +199,7 @@ func (a *account) Delivered(box mail.MailboxName, messages int) {
 }
 
 // Done implements pull.Observer.
-func (a *account) Done(mail.MailboxResult) {}
+func (a *account) Done(result mail.MailboxResult) { a.progress.Done(result) }
 
 // Connected implements wire.Events.
 func (a *account) Connected() {

@@ -35,11 +35,11 @@ func (d *Daemon) putOne(c *config.Config, a config.Account) {
 		Name: a.Name, Protocol: string(a.Protocol), Host: a.Host, Interval: job.Plan.Longest(time.Now()),
 	})
 	d.numbers.Restore(a.Name, records)
-	d.numbers.Connections(a.Name, 0)
 	if old != nil {
 		old.close()
 		acc.log.Info("account changed")
 	}
+	d.numbers.Connections(a.Name, 0)
 	d.timetable.Put(job)
 	acc.watch(acc.life, func() { d.timetable.Wake(a.Name) })
 }
@@ -70,7 +70,7 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 			Account: a.account.Name, Every: a.account.Every, Jitter: a.account.Jitter,
 			Cron: a.account.Cron, Location: a.account.Timezone,
 		},
-		Window:      schedule.Window{From: a.account.Window.From, To: a.account.Window.To, Location: a.account.Timezone},
+		Window:      a.window(),
 		Host:        a.account.Host,
 		Connections: a.account.Connections + len(a.account.Idle),
 		Last:        records.LastAttempt,

@@ -46,9 +46,10 @@ func (l *hookLine) done(ctx context.Context, e hook.Event) {
 	l.run(ctx)
 }
 
-// run begins to tell, unless that is going on. The caller holds l.mu.
+// run begins to tell, unless that is going on, or the account is on its way out.
+// The caller holds l.mu.
 func (l *hookLine) run(ctx context.Context) {
-	if l.busy || l.account.Hooks.PingURL.Kind() == "" && len(l.account.Hooks.AfterPass) == 0 {
+	if ctx.Err() != nil || l.busy || l.account.Hooks.PingURL.Kind() == "" && len(l.account.Hooks.AfterPass) == 0 {
 		return
 	}
 	l.busy = true

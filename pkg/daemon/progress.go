@@ -13,6 +13,7 @@ type progress struct {
 	mu      sync.Mutex // guards what is below
 	running bool
 	began   time.Time
+	moved   time.Time // when something happened last
 	boxes   map[mail.MailboxName]*boxProgress
 	bytes   int64
 }
@@ -24,7 +25,7 @@ type boxProgress struct{ planned, done int }
 func (p *progress) begin(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running, p.began, p.bytes = true, now, 0
+	p.running, p.began, p.moved, p.bytes = true, now, now, 0
 	p.boxes = make(map[mail.MailboxName]*boxProgress)
 }
 
@@ -39,6 +40,7 @@ func (p *progress) end() {
 func (p *progress) Planned(box mail.MailboxName, n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.moved = time.Now()
 	b := p.box(box)
 	b.planned = b.done + n
 }
@@ -47,6 +49,7 @@ func (p *progress) Planned(box mail.MailboxName, n int) {
 func (p *progress) Received(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.moved = time.Now()
 	p.bytes += int64(n)
 }
 
@@ -54,11 +57,27 @@ func (p *progress) Received(n int) {
 func (p *progress) Delivered(box mail.MailboxName, messages int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.moved = time.Now()
 	p.box(box).done += messages
 }
 
 // Done implements pull.Observer.
-func (p *progress) Done(mail.MailboxResult) {}
+func (p *progress) Done(mail.MailboxResult) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.moved = time.Now()
+}
+
+// still returns for how long nothing has happened in the running pass, 0 when
+// none runs.
+func (p *progress) still(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running {
+		return 0
+	}
+	return now.Sub(p.moved)
+}
 
 // box returns a mailbox's counts. The caller holds p.mu.
 func (p *progress) box(name mail.MailboxName) *boxProgress {

@@ -13,6 +13,7 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/control"
 	"mailpull/pkg/durable"
+	"mailpull/pkg/mail"
 	"mailpull/pkg/metrics"
 	"mailpull/pkg/schedule"
 	"mailpull/pkg/systemd"
@@ -121,7 +122,11 @@ func (d *Daemon) open() error {
 	if d.lock, err = durable.TakeLock(filepath.Join(c.State, lockName)); err != nil {
 		var locked *durable.LockedError
 		if errors.As(err, &locked) {
-			return fmt.Errorf("another daemon, pid %d, has the state folder %s: %w", locked.PID, c.State, durable.ErrLocked)
+			return &mail.Error{
+				Op: "daemon", Scope: mail.ScopeAccount, Class: mail.ClassLocal,
+				Err:  fmt.Errorf("another daemon, pid %d, has the state folder %s: %w", locked.PID, c.State, durable.ErrLocked),
+				Hint: "stop that one first, or ask it: mailpull status, pull, pause, resume, reload",
+			}
 		}
 		return diskError("lock", err)
 	}

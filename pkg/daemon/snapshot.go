@@ -102,12 +102,22 @@ func (d *Daemon) healthy() error {
 	if late := d.timetable.Late(); late > lateLimit {
 		return fmt.Errorf("the timetable is %s late", late.Round(time.Second))
 	}
+	now := time.Now()
+	for _, a := range d.known() {
+		if still := a.progress.still(now); still > stillLimit {
+			return fmt.Errorf("the pass over %s has not moved for %s", a.account.Name, still.Round(time.Second))
+		}
+	}
 	return nil
 }
 
-// lateLimit is how late the timetable's own loop can be before the daemon
-// counts as stuck.
-const lateLimit = 3 * time.Minute
+// When a daemon counts as stuck: its timetable's own loop is late, or a pass does
+// not move. A server's silence has limits of its own, of which the longest is
+// ten minutes; what lasts longer is a disk that does not answer.
+const (
+	lateLimit  = 3 * time.Minute
+	stillLimit = 30 * time.Minute
+)
 
 // ready reports why the daemon cannot do its work, or nil.
 func (d *Daemon) ready() error {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -36,9 +37,7 @@ func (a *account) watchOne(ctx context.Context, box mail.MailboxName, wake func(
 			return
 		}
 		began := time.Now()
-		err := pull.Watch(ctx, pull.WatchOptions{
-			Source: newSource(a.account, log, a), Mailbox: box, News: wake, Connected: a.idling,
-		})
+		err := a.guardedWatch(ctx, box, wake, log)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -58,6 +57,19 @@ func (a *account) watchOne(ctx context.Context, box mail.MailboxName, wake func(
 			return
 		}
 	}
+}
+
+// guardedWatch waits by one connection. A library that panics costs the
+// connection and nothing else.
+func (a *account) guardedWatch(ctx context.Context, box mail.MailboxName, wake func(), log *slog.Logger) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = pull.Recovered(v, log)
+		}
+	}()
+	return pull.Watch(ctx, pull.WatchOptions{
+		Source: newSource(a.account, log, a), Mailbox: box, News: wake, Connected: a.idling,
+	})
 }
 
 func backoff(failures int) time.Duration {

@@ -112,6 +112,11 @@ func l3Round(order l3Order, log *slog.Logger) []l3Outcome {
 		}
 	}
 	var outcomes []l3Outcome
+	// Servers refuse sign-ins now and then; an operator who sees that lets the
+	// account go on.
+	if err := daemon.Resume(c, nil); err != nil {
+		log.Error("resume", "err", err)
+	}
 	for _, o := range daemon.Once(context.Background(), daemon.Options{Config: c, Log: log}) {
 		outcome := l3Outcome{Account: o.Account, New: o.Result.New, Locked: o.Locked != nil}
 		if o.Err != nil {

@@ -60,6 +60,11 @@ faults: build ## the real program killed, failed, without room and without memor
 	$(MAKE) race
 	@sort $(FAULTS)
 
+.PHONY: real
+real: build ## units, alerts, page and container against systemd, Prometheus and a browser; root
+	scripts/install-real.sh
+	MAILPULL_REAL=1 MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m -run '^TestReal' ./pkg/admin ./deploy/... ./cmd/mailpull
+
 .PHONY: unit
 unit: ## unit and conformance tests only, in seconds
 	$(GO) test -short ./...
@@ -91,6 +96,10 @@ HOURS ?= 1
 soak: ## HOURS=1 of faults of every kind on 50 accounts; as root also a full disk
 	MAILPULL_SOAK_HOURS=$(HOURS) $(GO) test -count=1 -timeout 0 -run '^TestLevel3Soak$$' -v ./pkg/faults
 
+.PHONY: hour
+hour: servers ## HOURS=1 of a daemon with a real Dovecot, reloads, restarts and kills
+	MAILPULL_HOURS=$(HOURS) $(GO) test -count=1 -timeout 0 -run '^TestHour$$' -v ./cmd/mailpull
+
 .PHONY: cover
 cover: ## coverage of the packages
 	$(GO) test -coverprofile=bin/cover.out ./... && $(GO) tool cover -func=bin/cover.out | tail -n 1
@@ -104,13 +113,13 @@ golden: ## rewrite golden files and show what changed
 
 .PHONY: check
 check: ## formatting, vet, staticcheck when it is installed
-	@unformatted=$$(gofmt -l cmd pkg configs); if [ -n "$$unformatted" ]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
+	@unformatted=$$(gofmt -l cmd pkg configs deploy); if [ -n "$$unformatted" ]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	@if command -v staticcheck >/dev/null 2>&1; then staticcheck ./...; else echo "SKIPPED: staticcheck is not installed: go install honnef.co/go/tools/cmd/staticcheck@latest"; fi
 
 .PHONY: fmt
 fmt: ## format the source
-	gofmt -w cmd pkg configs
+	gofmt -w cmd pkg configs deploy
 
 .PHONY: clean
 clean: ## remove what was built

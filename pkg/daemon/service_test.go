@@ -34,8 +34,14 @@ type live struct {
 // start starts a daemon that is drained at the end of the test.
 func start(t *testing.T, accounts ...config.Account) *live {
 	t.Helper()
-	l := &live{config: service(t, accounts...), done: make(chan error, 1)}
-	d, err := daemon.Start(daemon.ServiceOptions{Config: l.config, Load: l.load, Build: metrics.Build{Version: "1"}})
+	return startOn(t, service(t, accounts...))
+}
+
+// startOn starts a daemon on the folders of a configuration.
+func startOn(t *testing.T, c *config.Config) *live {
+	t.Helper()
+	l := &live{config: c, done: make(chan error, 1)}
+	d, err := daemon.Start(daemon.ServiceOptions{Config: c, Load: l.load, Build: metrics.Build{Version: "1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +49,7 @@ func start(t *testing.T, accounts ...config.Account) *live {
 	l.Daemon, l.stop = d, stop
 	go func() { l.done <- d.Run(ctx) }() // end waits for it
 	t.Cleanup(func() { l.end(t) })
-	if l.Client, err = control.Dial(daemon.SocketPath(l.config)); err != nil {
+	if l.Client, err = control.Dial(daemon.SocketPath(c)); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -209,7 +215,7 @@ func TestPauseOutlivesTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.end(t)
-	again := startAgain(t, l)
+	again := startOn(t, l.config)
 	reports, err := again.Client.Pull(t.Context(), nil, true)
 	if err != nil || reports[0].State != control.StatePaused {
 		t.Errorf("got %+v, %v", reports, err)
@@ -218,22 +224,4 @@ func TestPauseOutlivesTheDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.mustPull(t, "work")
-}
-
-// startAgain starts another daemon on the same folders.
-func startAgain(t *testing.T, before *live) *live {
-	t.Helper()
-	l := &live{config: before.config, done: make(chan error, 1)}
-	d, err := daemon.Start(daemon.ServiceOptions{Config: l.config, Load: l.load})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	l.Daemon, l.stop = d, stop
-	go func() { l.done <- d.Run(ctx) }() // end waits for it
-	t.Cleanup(func() { l.end(t) })
-	if l.Client, err = control.Dial(daemon.SocketPath(l.config)); err != nil {
-		t.Fatal(err)
-	}
-	return l
 }

@@ -18,24 +18,9 @@ const listAll = "UID FETCH 1:* (UID)"
 // Select implements pull.Session by EXAMINE, which changes nothing.
 func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
 	defer s.wire.CloseOn(ctx)()
-	ref := mail.Ref{Mailbox: box.Name}
-	quoted, ok := wire.Quote(box.Wire)
-	if !ok {
-		return mail.Refs{}, mail.Status{}, &mail.Error{
-			Op: opSelect, Mailbox: s.shown(box.Name), Scope: mail.ScopeMailbox,
-			Retry: mail.RetryNever, Class: mail.ClassProtocol, Err: errUnsendable,
-		}
-	}
-
-	s.selected, s.searches = box.Name, false
-	e := newExamined(s.wire.Has("CONDSTORE"))
-	statuses, err := s.aside(ctx, opSelect, []string{"EXAMINE " + quoted}, e.take)
+	e, err := s.examine(ctx, opSelect, box)
 	if err != nil {
 		return mail.Refs{}, mail.Status{}, err
-	}
-	if no := refusedBy(statuses[0]); no != nil {
-		s.selected = "" // RFC 9051 section 6.3.2: no mailbox is selected now
-		return mail.Refs{}, mail.Status{}, s.refusal(opSelect, ref, mail.ScopeMailbox, no)
 	}
 	status := e.result()
 
@@ -46,6 +31,28 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 		}
 	}
 	return mail.Refs{Mailbox: box.Name, Validity: status.Validity, UIDs: uids}, status, nil
+}
+
+// examine opens a mailbox.
+func (s *Session) examine(ctx context.Context, op string, box mail.Mailbox) (*examined, error) {
+	quoted, ok := wire.Quote(box.Wire)
+	if !ok {
+		return nil, &mail.Error{
+			Op: op, Mailbox: s.shown(box.Name), Scope: mail.ScopeMailbox,
+			Retry: mail.RetryNever, Class: mail.ClassProtocol, Err: errUnsendable,
+		}
+	}
+	s.selected, s.searches = box.Name, false
+	e := newExamined(s.wire.Has("CONDSTORE"))
+	statuses, err := s.aside(ctx, op, []string{"EXAMINE " + quoted}, e.take)
+	if err != nil {
+		return nil, err
+	}
+	if no := refusedBy(statuses[0]); no != nil {
+		s.selected = "" // RFC 9051 section 6.3.2: no mailbox is selected now
+		return nil, s.refusal(op, mail.Ref{Mailbox: box.Name}, mail.ScopeMailbox, no)
+	}
+	return e, nil
 }
 
 // listUIDs lists the selected mailbox, unless it is larger than the limit.

@@ -21,7 +21,7 @@ func (s *Session) Watch(ctx context.Context, box mail.Mailbox, since mail.Status
 		return mail.Status{}, s.cannotWatch(box, mail.ErrCannotWatch)
 	}
 	for {
-		status, err := s.examine(ctx, box)
+		status, err := s.look(ctx, box)
 		if err != nil || hasNews(since, status) {
 			return status, err
 		}
@@ -37,22 +37,12 @@ func hasNews(since, now mail.Status) bool {
 	return now.Validity != since.Validity || now.UIDNext != since.UIDNext || now.Messages > since.Messages
 }
 
-// examine opens a mailbox and returns its state.
-func (s *Session) examine(ctx context.Context, box mail.Mailbox) (mail.Status, error) {
+// look opens a mailbox and returns its state.
+func (s *Session) look(ctx context.Context, box mail.Mailbox) (mail.Status, error) {
 	defer s.wire.CloseOn(ctx)()
-	quoted, ok := wire.Quote(box.Wire)
-	if !ok {
-		return mail.Status{}, s.cannotWatch(box, fmt.Errorf("%w: %w", mail.ErrCannotWatch, errUnsendable))
-	}
-	s.selected, s.searches = box.Name, false
-	e := newExamined(s.wire.Has("CONDSTORE"))
-	statuses, err := s.aside(ctx, opWatch, []string{"EXAMINE " + quoted}, e.take)
+	e, err := s.examine(ctx, opWatch, box)
 	if err != nil {
 		return mail.Status{}, err
-	}
-	if no := refusedBy(statuses[0]); no != nil {
-		s.selected = ""
-		return mail.Status{}, s.refusal(opWatch, mail.Ref{Mailbox: box.Name}, mail.ScopeMailbox, no)
 	}
 	return e.result(), nil
 }

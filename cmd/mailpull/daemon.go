@@ -43,7 +43,7 @@ Exit codes: 0 after a drain; 69 the listener cannot be had; 74 the state folder;
 
 // serve runs the daemon until ctx ends.
 func (a *app) serve(ctx context.Context) error {
-	cfg, err := a.load()
+	cfg, err := a.loadForDaemon()
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (a *app) serve(ctx context.Context) error {
 	}
 	d, err := daemon.Start(daemon.ServiceOptions{
 		Config: cfg,
-		Load:   func() (*config.Config, error) { return a.load() },
+		Load:   a.loadForDaemon,
 		Build:  metrics.Build{Version: version, Revision: commit, GoVersion: runtime.Version()},
 		Log:    log,
 	})
@@ -69,6 +69,21 @@ func (a *app) serve(ctx context.Context) error {
 		return &exitError{code: exitUnavailable, err: err}
 	}
 	return nil
+}
+
+// memoryOfAccount is what an account of a daemon may need at rest: its place in
+// the timetable, its numbers, and its lines in an answer to a scrape. It is three
+// times what was measured.
+const memoryOfAccount = 64 << 10
+
+// loadForDaemon loads the configuration and makes room for its accounts: with
+// the limit of a single run the collector would never rest.
+func (a *app) loadForDaemon() (*config.Config, error) {
+	cfg, err := a.load()
+	if err == nil {
+		limitMemory(softMemory + int64(len(cfg.Accounts))*memoryOfAccount)
+	}
+	return cfg, err
 }
 
 // serviceLogger writes to the journal of systemd where stderr is one.

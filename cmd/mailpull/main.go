@@ -30,12 +30,17 @@ var (
 const softMemory = 22 << 20
 
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		// A soft limit: the collector works harder before the program grows
-		// beyond what it promises. What is really needed is still had.
-		debug.SetMemoryLimit(softMemory)
-	}
+	limitMemory(softMemory)
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// limitMemory sets a soft limit, unless GOMEMLIMIT does: the collector works
+// harder before the program grows beyond what it promises. What is really needed
+// is still had.
+func limitMemory(limit int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 // run is the whole program: arguments in, exit code out.

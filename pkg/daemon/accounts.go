@@ -73,7 +73,7 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 		Window:      a.window(),
 		Host:        a.account.Host,
 		Connections: a.account.Connections + len(a.account.Idle),
-		Last:        records.LastAttempt,
+		Last:        lastDone(records),
 		Memory:      memory,
 		Remember: func(m schedule.Memory) {
 			if err := writeMemory(a.config, a.account.Name, m); err != nil {
@@ -83,6 +83,15 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 		Fingerprint: func(before string) string { return fingerprint(a.life, a.account, before) },
 		Pass:        a.pass,
 	}
+}
+
+// lastDone is when the last pass began, if it was complete. One that was cut off
+// is to be made up for at once, also with a plan of days.
+func lastDone(records metrics.State) time.Time {
+	if records.LastSuccess.Before(records.LastAttempt) {
+		return time.Time{}
+	}
+	return records.LastAttempt
 }
 
 // archiveOf is the folder of an account's mail.

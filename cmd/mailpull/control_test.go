@@ -23,6 +23,8 @@ func TestE2ECommandsForADaemon(t *testing.T) {
 	for _, command := range []string{"pull", "reload"} {
 		mustSay(exitUnavailable, "no daemon is running; start one with: mailpull daemon", command)
 	}
+	mustSay(exitUnavailable, "no daemon is running", "health")
+	mustSay(exitTemporary, "no complete pass within 26h0m0s: work", "health", "--max-age", "26h")
 	mustSay(exitOK, "", "pause", "work") // it holds for the daemon that is started later
 	daemon := serve(t, s)
 	mustSay(exitOK, "paused", "pull", "work")
@@ -33,6 +35,8 @@ func TestE2ECommandsForADaemon(t *testing.T) {
 		t.Errorf("%d messages arrived, want 1", n)
 	}
 	mustSay(exitOK, "queued", "pull", "--no-wait")
+	mustSay(exitOK, "healthy, accounts: 1", "health")
+	mustSay(exitOK, `"healthy": true`, "health", "--json", "--max-age", "26h")
 	mustSay(exitOK, `"daemon":`, "status", "--json")
 	mustSay(exitOK, "", "reload")
 	mustSay(exitUsage, `there is no account "nobody"`, "pull", "nobody")

@@ -75,7 +75,7 @@ func viewOf(s Snapshot) pageView {
 	for _, volume := range s.Volumes {
 		v.Volumes = append(v.Volumes, viewOfVolume(volume))
 	}
-	v.Trouble = need > 0 || v.Broken != ""
+	v.Trouble = need > 0 || v.Broken != "" || s.Problem != ""
 	v.Summary = summary(len(s.Accounts), need)
 	return v
 }

@@ -11,8 +11,8 @@ type Snapshot struct {
 	Version, Commit string
 	Started, Now    time.Time
 
-	// State is running or draining.
-	State string
+	// State is running or draining, Problem why the daemon is stuck, or empty.
+	State, Problem string
 
 	Reload   Reload
 	Accounts []Account

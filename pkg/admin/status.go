@@ -18,6 +18,7 @@ type (
 		Version       string          `json:"version"`
 		Commit        string          `json:"commit"`
 		State         string          `json:"state"`
+		Problem       string          `json:"problem,omitempty"`
 		Started       time.Time       `json:"started"`
 		Now           time.Time       `json:"now"`
 		Reload        reloadAnswer    `json:"reload"`
@@ -71,7 +72,7 @@ type (
 // StatusJSON writes a snapshot as /status.json has it.
 func StatusJSON(s Snapshot) (json.RawMessage, error) {
 	a := statusAnswer{
-		SchemaVersion: schemaVersion, Version: s.Version, Commit: s.Commit, State: s.State, Started: s.Started, Now: s.Now,
+		SchemaVersion: schemaVersion, Version: s.Version, Commit: s.Commit, State: s.State, Problem: s.Problem, Started: s.Started, Now: s.Now,
 		Reload:   reloadAnswer{s.Reload.Time, s.Reload.Error},
 		Accounts: make([]accountAnswer, 0, len(s.Accounts)), Volumes: make([]volumeAnswer, 0, len(s.Volumes)),
 	}

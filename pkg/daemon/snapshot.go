@@ -19,9 +19,13 @@ import (
 // snapshot says how everything is at this moment. It asks nobody: no disk and
 // no server.
 func (d *Daemon) snapshot() admin.Snapshot {
+	problem := ""
+	if err := d.healthy(); err != nil {
+		problem = err.Error()
+	}
 	d.mu.Lock()
 	s := admin.Snapshot{
-		Version: d.o.Build.Version, Commit: d.o.Build.Revision, Started: d.began, Now: time.Now(), State: d.state,
+		Version: d.o.Build.Version, Commit: d.o.Build.Revision, Started: d.began, Now: time.Now(), State: d.state, Problem: problem,
 		Reload: admin.Reload{Time: d.reloaded, Error: d.mistake},
 	}
 	accounts := make(map[string]*account, len(d.accounts))

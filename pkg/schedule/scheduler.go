@@ -54,6 +54,11 @@ type Job struct {
 	// Pass makes a pass. It returns soon after ctx ends. A panic counts as a
 	// failure of this machine.
 	Pass func(ctx context.Context, turn Turn) Outcome
+
+	// Ended is called when a pass has ended, what it taught was handed to
+	// Remember and Status tells it, and before the next one begins. It returns
+	// at once and calls no method of the Scheduler. It may be nil.
+	Ended func()
 }
 
 // Options bounds what runs at once. The zero value of a field means its

@@ -93,6 +93,9 @@ func (s *Scheduler) end(e *entry, o *Outcome) {
 	default:
 		s.planNext(e, o)
 	}
+	if o != nil && e.job.Ended != nil {
+		e.job.Ended()
+	}
 	s.look()
 	s.mu.Unlock()
 	if successor != nil {
@@ -116,6 +119,8 @@ func (s *Scheduler) after(e *entry) time.Time {
 	now, m := s.now(), e.memory
 	next := e.job.Plan.Next(now, s.chance)
 	switch {
+	case e.forced:
+		return now // an operator asked while it ran
 	case m.SignInPaused() && m.probeWaits(now):
 		if m.NextProbe.Before(next) {
 			next = m.NextProbe

@@ -28,7 +28,7 @@ type account struct {
 	numbers *metrics.Metrics
 
 	progress progress
-	waiters  waiters
+	waiters  *waiters
 	hooks    hookLine
 	watches  sync.WaitGroup
 
@@ -59,7 +59,7 @@ func (d *Daemon) newAccount(c *config.Config, a config.Account) *account {
 	life, end := context.WithCancel(d.life)
 	log := d.log.With("account", a.Name)
 	return &account{
-		config: c, account: a, log: log, numbers: d.numbers, life: life, end: end,
+		config: c, account: a, log: log, numbers: d.numbers, life: life, end: end, waiters: &waiters{},
 		hooks: hookLine{account: a, log: log, failed: func() { d.numbers.HookFailed(a.Name) }},
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"mailpull/pkg/config"
 	"mailpull/pkg/metrics"
+	"mailpull/pkg/pull"
 	"mailpull/pkg/schedule"
 )
 
@@ -28,6 +29,9 @@ func (d *Daemon) putOne(c *config.Config, a config.Account) {
 
 	d.mu.Lock()
 	old := d.accounts[a.Name]
+	if old != nil {
+		acc.waiters = old.waiters
+	}
 	d.accounts[a.Name] = acc
 	d.mu.Unlock()
 
@@ -52,6 +56,7 @@ func (d *Daemon) remove(name string) {
 	delete(d.accounts, name)
 	d.mu.Unlock()
 	if a != nil {
+		a.waiters.cancel(Outcome{Account: name, Err: pull.Interrupted()})
 		a.close()
 	}
 	d.numbers.Remove(name)
@@ -82,6 +87,7 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 		},
 		Fingerprint: func(before string) string { return fingerprint(a.life, a.account, before) },
 		Pass:        a.pass,
+		Ended:       func() { a.waiters.tell() },
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"mailpull/pkg/control"
 	"mailpull/pkg/mail"
 	"mailpull/pkg/pull"
+	"mailpull/pkg/schedule"
 )
 
 // commands does what is asked over the socket.
@@ -26,8 +27,11 @@ func (d commands) Pull(ctx context.Context, names []string, wait bool) ([]contro
 		reports[i] = control.Report{Account: a.account.Name, State: control.StateQueued}
 	}
 	for i, a := range accounts {
-		if d.timetable.PullNow(a.account.Name) != nil {
+		switch err := d.timetable.PullNow(a.account.Name); {
+		case errors.Is(err, schedule.ErrPaused):
 			reports[i].State, outcomes[i] = control.StatePaused, nil
+		case err != nil: // it was just removed, or the daemon is stopping
+			reports[i].State, outcomes[i] = control.StateCancelled, nil
 		}
 	}
 	if !wait {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mailpull/pkg/config"
@@ -48,9 +49,9 @@ func (d *Daemon) change(next *config.Config) error {
 	diff := config.Compare(old, next)
 	if len(diff.Restart) > 0 {
 		return &mail.Error{
-			Op: "reload", Scope: mail.ScopeAccount, Class: mail.ClassConfig,
-			Err:  fmt.Errorf("%w: %v", errRestart, diff.Restart),
-			Hint: "restart the daemon",
+			Scope: mail.ScopeAccount, Class: mail.ClassConfig,
+			Err:  fmt.Errorf("%w: %s", errRestart, strings.Join(diff.Restart, ", ")),
+			Hint: "restart the daemon, or take the change back; until then the old configuration is in force",
 		}
 	}
 	d.mu.Lock()

@@ -24,7 +24,7 @@ func (r *refusal) Error() string { return `the server said "` + r.status.String(
 // classify makes the refusal of a step an error of the given class, unless it
 // is one that will pass by itself.
 func (r *refusal) classify(op string, class mail.Class, retry mail.Retry) *mail.Error {
-	e := &mail.Error{Op: op, Scope: mail.ScopeAccount, Class: class, Retry: retry, Err: r}
+	e := &mail.Error{Op: op, Scope: mail.ScopeAccount, Class: class, Retry: retry, After: SaidDelay(r.status.Text), Err: r}
 	switch {
 	case class == mail.ClassAuth && r.status.passes(), class != mail.ClassAuth && r.status.throttles():
 		e.Class, e.Retry = mail.ClassThrottled, mail.RetryLater

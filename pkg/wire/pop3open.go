@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/signin"
@@ -157,7 +158,11 @@ func (p *pop3Opener) signIn() error {
 	if p.caps.authCodes {
 		class = mail.ClassServer // it would have said [AUTH] (RFC 3206 section 6)
 	}
-	return pop3Refusal("pop3 sign in", reply, class)
+	e := pop3Refusal("pop3 sign in", reply, class)
+	if reply.Code == POP3LoginDelay && e.After == 0 {
+		e.After = p.caps.loginDelay
+	}
+	return e
 }
 
 // credentialsSent sends user name and password and returns the last answer.
@@ -210,8 +215,8 @@ func (p *pop3Opener) failure(step string, err error) error {
 
 // pop3Refusal makes the error for -ERR on the way to a signed-in connection.
 // class is what it means when no response code says better.
-func pop3Refusal(op string, reply POP3Reply, class mail.Class) error {
-	e := &mail.Error{Op: op, Scope: mail.ScopeAccount, Class: class, Err: reply}
+func pop3Refusal(op string, reply POP3Reply, class mail.Class) *mail.Error {
+	e := &mail.Error{Op: op, Scope: mail.ScopeAccount, Class: class, After: SaidDelay(reply.Text), Err: reply}
 	switch reply.Code {
 	case POP3InUse:
 		e.Class = mail.ClassServer
@@ -263,6 +268,7 @@ type pop3Caps struct {
 	plain      bool
 	pipelining bool
 	authCodes  bool
+	loginDelay time.Duration // between two sign-ins; 0: any
 }
 
 // add takes one line of the answer. Unknown capabilities, and lines that are
@@ -281,5 +287,9 @@ func (c *pop3Caps) add(line []byte) {
 		c.pipelining = true
 	case "AUTH-RESP-CODE":
 		c.authCodes = true
+	case "LOGIN-DELAY": // in seconds, and the longest of all users (RFC 2449 section 6.5)
+		if len(words) > 1 {
+			c.loginDelay = delayOf(words[1], time.Second)
+		}
 	}
 }

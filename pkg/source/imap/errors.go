@@ -54,7 +54,7 @@ func (e *refused) class() mail.Class {
 func (s *Session) refusal(op string, ref mail.Ref, scope mail.Scope, cause *refused) *mail.Error {
 	return &mail.Error{
 		Op: op, Mailbox: s.shown(ref.Mailbox), UID: ref.UID,
-		Scope: scope, Retry: mail.RetryLater, Class: cause.class(), Err: cause,
+		Scope: scope, Retry: mail.RetryLater, Class: cause.class(), After: wire.SaidDelay(cause.Text), Err: cause,
 	}
 }
 
@@ -71,7 +71,7 @@ func (s *Session) lost(ctx context.Context, op string, err error) *mail.Error {
 	if e.Class == mail.ClassConnect {
 		e.Retry = mail.RetryNow // servers cut long sessions
 		if wire.SaysThrottled(words) {
-			e.Class, e.Retry = mail.ClassThrottled, mail.RetryLater
+			e.Class, e.Retry, e.After = mail.ClassThrottled, mail.RetryLater, wire.SaidDelay(words)
 		}
 	}
 	if words != "" && !strings.Contains(e.Err.Error(), words) {
@@ -100,7 +100,7 @@ func (s *Session) cause(ctx context.Context, err error) *mail.Error {
 	}
 	for _, err := range []error{err, ended} {
 		if known, ok := errors.AsType[*mail.Error](err); ok {
-			return &mail.Error{Class: known.Class, Retry: known.Retry, Hint: known.Hint, Err: known.Err}
+			return &mail.Error{Class: known.Class, Retry: known.Retry, After: known.After, Hint: known.Hint, Err: known.Err}
 		}
 	}
 	return &mail.Error{Class: mail.ClassConnect, Err: err}

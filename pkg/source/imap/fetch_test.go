@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"mailpull/pkg/mail"
 )
@@ -351,8 +352,30 @@ func TestFetchThrottledForGood(t *testing.T) {
 	if mail.ErrorClass(err) != mail.ClassThrottled || mail.ErrorScope(err) != mail.ScopeAccount {
 		t.Fatalf("fetch ended with %v of class %q", err, mail.ErrorClass(err))
 	}
+	if got := mail.ErrorAfter(err); got != 5*time.Minute {
+		t.Errorf("the server is left alone for %s, want 5m", got)
+	}
 	if n := len(p.said("UID FETCH")); n > 2*maxInFlight+maxThrottled {
 		t.Errorf("it asked %d times", n)
+	}
+}
+
+// A delay that was asked for while the connection ended is not lost with it,
+// whether the server said goodbye or not.
+func TestFetchLostTellsTheDelay(t *testing.T) {
+	t.Parallel()
+	for _, condition := range []string{"BYE", "NO"} {
+		p := &peer{caps: "ESEARCH", messages: sized(3, 100)}
+		p.on = forBodies(func(c *talk, _, _ string, _ bool) {
+			c.printf("* %s Request is throttled. Suggested Backoff Time: 201317 milliseconds", condition)
+			c.w.Flush()
+			c.Close()
+		})
+		session, refs := selectInbox(t, p.listen(t))
+		err := session.Fetch(context.Background(), refs, newBox(t))
+		if mail.ErrorClass(err) != mail.ClassThrottled || mail.ErrorAfter(err) != 201317*time.Millisecond {
+			t.Errorf("%s: after %s: %v of class %q", condition, mail.ErrorAfter(err), err, mail.ErrorClass(err))
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ func refused(op string, scope mail.Scope, reply wire.POP3Reply) *mail.Error {
 		Mailbox: mail.Inbox,
 		Scope:   scope,
 		Class:   mail.ClassServer,
+		After:   wire.SaidDelay(reply.Text),
 		Err:     reply,
 	}
 	switch reply.Code {

@@ -212,7 +212,7 @@ func TestUnprovable(t *testing.T) {
 func TestServerAsksToWait(t *testing.T) {
 	t.Parallel()
 	for _, serial := range []bool{false, true} {
-		for _, answer := range []string{"-ERR [SYS/TEMP] x\r\n", "-ERR [IN-USE] x\r\n", "-ERR too many requests\r\n"} {
+		for _, answer := range []string{"-ERR [SYS/TEMP] x\r\n", "-ERR [IN-USE] x\r\n", "-ERR too many requests, try again in 2 minutes\r\n"} {
 			drop := &maildrop{bodies: many(1000), serial: serial, answers: map[string]string{"RETR 2": answer, "RETR 4": "-ERR no\r\n"}}
 			for n := 6; n <= 1000; n++ {
 				drop.answers["RETR "+strconv.Itoa(n)] = answer
@@ -223,6 +223,9 @@ func TestServerAsksToWait(t *testing.T) {
 			wantError(t, err, mail.ScopeAccount, mail.ClassThrottled, mail.RetryLater)
 			if !strings.Contains(fmt.Sprint(err), "3 messages in a row") || mail.ErrorHint(err) == "" {
 				t.Errorf("got %v", err)
+			}
+			if after := mail.ErrorAfter(err); strings.Contains(answer, "2 minutes") != (after == 2*time.Minute) {
+				t.Errorf("%q: after %s", answer, after)
 			}
 			want := []string{"ok u1", "failed u2", "ok u3", "failed u4", "ok u5", "group"}
 			got := slices.DeleteFunc(r.events, func(s string) bool { return strings.HasPrefix(s, "body") })

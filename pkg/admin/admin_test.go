@@ -1,15 +1,21 @@
 package admin_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,6 +104,7 @@ func TestRoutes(t *testing.T) {
 		has          string
 	}{
 		{"GET", "/", 200, "<h1>mailpull</h1>"},
+		{"GET", "/?still", 200, `<a href="/">renew</a>`},
 		{"GET", "/style.css", 200, "prefers-color-scheme"},
 		{"GET", "/metrics", 200, "test_gauge 0"},
 		{"GET", "/status.json", 200, `"schema_version":1`},
@@ -113,8 +120,13 @@ func TestRoutes(t *testing.T) {
 		if code != c.code || !strings.Contains(body, c.has) {
 			t.Errorf("%s %s: got %d\n%s", c.method, c.path, code, body)
 		}
-		if csp := header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; style-src 'self';") || header.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s %s: headers %v", c.method, c.path, header)
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			"X-Content-Type-Options":  "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+		} {
+			if got := header.Get(name); got != want {
+				t.Errorf("%s %s: %s is %q", c.method, c.path, name, got)
+			}
 		}
 	}
 }
@@ -165,9 +177,17 @@ func TestHostileTexts(t *testing.T) {
 func TestSummary(t *testing.T) {
 	t.Parallel()
 	for want, s := range map[string]func(*admin.Snapshot){
-		"6 accounts, 1 needs you":               func(*admin.Snapshot) {},
-		"1 account, nothing for you to do":      func(s *admin.Snapshot) { s.Accounts = s.Accounts[:1] },
-		"0 accounts, nothing for you to do":     func(s *admin.Snapshot) { s.Accounts = nil },
+		"6 accounts, 1 needs you, a disk is nearly full": func(*admin.Snapshot) {},
+		"1 account, a disk is nearly full":               func(s *admin.Snapshot) { s.Accounts = s.Accounts[:1] },
+		"1 account, 1 needs you<":                        func(s *admin.Snapshot) { s.Accounts, s.Volumes = s.Accounts[2:3], nil },
+		"5 accounts, nothing for you to do": func(s *admin.Snapshot) {
+			s.Accounts, s.Volumes = append(s.Accounts[:2], s.Accounts[3:]...), nil
+			s.Accounts[3].Failures = 7 // it is paused: somebody knows
+		},
+		"7 accounts, 2 need you": func(s *admin.Snapshot) {
+			s.Accounts = append(s.Accounts, admin.Account{Name: "full", State: "disk_paused"})
+		},
+		"The daemon is stuck:</strong> late":    func(s *admin.Snapshot) { s.Problem = "late" },
 		"6 accounts, 2 need you":                func(s *admin.Snapshot) { s.Accounts[3].Failures = 3 },
 		"<p class=\"summary bad\">1 account":    func(s *admin.Snapshot) { s.Accounts = s.Accounts[2:3] },
 		"<p class=\"note\">The daemon is drain": func(s *admin.Snapshot) { s.State = "draining" },
@@ -194,28 +214,128 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// Passwords come from the toolkit's file; one that is wrong is refused at the
-// start, by its name.
+// TLS and passwords come from the toolkit's file.
 func TestWebConfig(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join(t.TempDir(), "web.yaml")
-	// The password is "test".
-	text := "basic_auth_users:\n  admin: $2y$10$6gULsKADwhbfYSGEpGGdnuUv7VkYgVwHVpNO4ckPhp8XhSTbRz6BO\n"
+	trusted := httptest.NewTLSServer(nil) // for its certificate
+	defer trusted.Close()
+	dir := t.TempDir()
+	key, err := x509.MarshalPKCS8PrivateKey(trusted.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted.Certificate().Raw})))
+	write(t, dir, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	file := write(t, dir, "web.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\nbasic_auth_users:\n  admin: "+hashOfTest+"\n")
+	var log bytes.Buffer
+	s := start(t, func(o *admin.Options) { o.WebConfig, o.Log = file, slog.New(slog.NewTextHandler(&log, nil)) })
+	for password, want := range map[string]int{"test": 200, "wrong": 401, "": 401} {
+		request, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+s.Addr()+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if password != "" {
+			request.SetBasicAuth("admin", password)
+		}
+		answer, err := trusted.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close() // it is not read
+		if answer.StatusCode != want {
+			t.Errorf("with the password %q got %d, want %d", password, answer.StatusCode, want)
+		}
+	}
+	trusted.Client().CloseIdleConnections()
+}
+
+// hashOfTest is what htpasswd -nB makes of the password "test".
+const hashOfTest = "$2a$04$tCq9dJwAyhfpUk65YBVh7Opqx0ys6u.E6ZoOgXRnxB3jjjOWSlEyG"
+
+// A file that is wrong is refused at the start, in one line that shows nothing of
+// it, and one that breaks later is told to the log.
+func TestWrongWebConfig(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for text, want := range map[string]string{
+		"basic_auth_users: hunter2secret\n":          ", line 1: a key or a value that the file cannot have",
+		"nonsense: true\n":                           ", line 1: a key or a value that the file cannot have",
+		"basic_auth_users: {admin: hunter2secret}\n": ": a password of basic_auth_users is not a bcrypt hash",
+		"tls_server_config: {cert_file: nowhere}\n":  ": missing key_file",
+	} {
+		file := write(t, dir, "web.yaml", text)
+		_, err := admin.Start(admin.Options{Listen: "127.0.0.1:0", WebConfig: file})
+		if err == nil || !strings.Contains(err.Error(), want) && want != ": missing key_file" || strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
+	_, err := admin.Start(admin.Options{Listen: "127.0.0.1:0", WebConfig: dir + "/missing"})
+	if err == nil || !strings.HasPrefix(err.Error(), "daemon.web_config: open "+dir+"/missing") {
+		t.Errorf("got %v", err)
+	}
+
+	var log safeBuffer
+	file := write(t, dir, "web.yaml", "basic_auth_users:\n  admin: "+hashOfTest+"\n")
+	s := start(t, func(o *admin.Options) { o.WebConfig, o.Log = file, slog.New(slog.NewTextHandler(&log, nil)) })
+	if code, _, _ := get(t, "GET", "http://"+s.Addr()+"/"); code != 401 { // it serves by now
+		t.Errorf("got %d", code)
+	}
+	write(t, dir, "web.yaml", "basic_auth_users: hunter2secret\n")
+	for range 3 {
+		if code, _, _ := get(t, "GET", "http://"+s.Addr()+"/"); code != 500 {
+			t.Errorf("got %d", code)
+		}
+	}
+	if text := log.String(); strings.Count(text, "cannot be used") != 1 || strings.Contains(text, "hunter") {
+		t.Errorf("the log says\n%s", text)
+	}
+}
+
+// safeBuffer is a buffer that a server may write to while it is read.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	base := start(t, func(o *admin.Options) { o.WebConfig = file }).Addr()
-	if code, _, body := get(t, "GET", "http://"+base+"/"); code != 401 || strings.Contains(body, "work") {
-		t.Errorf("without a password got %d\n%s", code, body)
-	}
-	if err := os.WriteFile(file, []byte("nonsense: true\n"), 0o600); err != nil {
+	return file
+}
+
+// Scrapers that ask for OpenMetrics get it, and nothing is compressed.
+func TestOpenMetrics(t *testing.T) {
+	t.Parallel()
+	request, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+start(t, nil).Addr()+"/metrics", nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{file, file + ".missing"} {
-		_, err := admin.Start(admin.Options{Listen: "127.0.0.1:0", WebConfig: name})
-		if err == nil || !strings.Contains(err.Error(), "daemon.web_config: "+name) {
-			t.Errorf("got %v", err)
-		}
+	request.Header.Set("Accept", "application/openmetrics-text")
+	request.Header.Set("Accept-Encoding", "gzip")
+	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close() // it was only read
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || !strings.HasSuffix(string(text), "# EOF\n") {
+		t.Errorf("got %s, %v", text, err)
 	}
 }
 
@@ -228,8 +348,13 @@ func TestSlowSnapshot(t *testing.T) {
 	}).Addr()
 	done := make(chan int)
 	go func() { // it is received below
-		code, _, _ := get(t, "GET", base+"/")
-		done <- code
+		answer, err := http.Get(base + "/")
+		if err != nil {
+			done <- 0
+			return
+		}
+		_ = answer.Body.Close() // it is not read
+		done <- answer.StatusCode
 	}()
 	for range 20 {
 		if code, _, _ := get(t, "GET", base+"/metrics"); code != 200 {
@@ -240,6 +365,7 @@ func TestSlowSnapshot(t *testing.T) {
 	if code := <-done; code != 200 {
 		t.Errorf("got %d", code)
 	}
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // BenchmarkPage is the page and the JSON of a thousand accounts.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 var (
@@ -35,6 +36,7 @@ type (
 		Accounts  []accountView
 		Volumes   []volumeView
 		Generated string
+		Still     bool // it is not renewed by itself
 	}
 
 	accountView struct {
@@ -56,8 +58,12 @@ type (
 	moment struct{ Text, Exact string }
 )
 
-// writePage writes the status page.
-func writePage(w io.Writer, s Snapshot) error { return page.Execute(w, viewOf(s)) }
+// writePage writes the status page; a still one is not renewed by itself.
+func writePage(w io.Writer, s Snapshot, still bool) error {
+	v := viewOf(s)
+	v.Still = still
+	return page.Execute(w, v)
+}
 
 func viewOf(s Snapshot) pageView {
 	v := pageView{
@@ -75,24 +81,30 @@ func viewOf(s Snapshot) pageView {
 	for _, volume := range s.Volumes {
 		v.Volumes = append(v.Volumes, viewOfVolume(volume))
 	}
-	v.Trouble = need > 0 || v.Broken != "" || s.Problem != ""
-	v.Summary = summary(len(s.Accounts), need)
+	low := slices.ContainsFunc(v.Volumes, func(v volumeView) bool { return v.Low })
+	v.Trouble = need > 0 || low || v.Broken != "" || s.Problem != ""
+	v.Summary = summary(len(s.Accounts), need, low)
 	return v
 }
 
 // summary is what a person reads first.
-func summary(accounts, need int) string {
-	noun := "accounts"
+func summary(accounts, need int, low bool) string {
+	text := grouped(accounts) + " accounts"
 	if accounts == 1 {
-		noun = "account"
+		text = "1 account"
 	}
-	switch need {
-	case 0:
-		return fmt.Sprintf("%s %s, nothing for you to do", grouped(accounts), noun)
-	case 1:
-		return fmt.Sprintf("%s %s, 1 needs you", grouped(accounts), noun)
+	switch {
+	case need == 1:
+		text += ", 1 needs you"
+	case need > 1:
+		text += ", " + grouped(need) + " need you"
+	case !low:
+		text += ", nothing for you to do"
 	}
-	return fmt.Sprintf("%s %s, %s need you", grouped(accounts), noun, grouped(need))
+	if low {
+		text += ", a disk is nearly full"
+	}
+	return text
 }
 
 // rank puts what needs somebody first, then what works, then the rest.
@@ -179,9 +191,17 @@ func viewOfVolume(v Volume) volumeView {
 
 // short bounds a text that a server may have had a part in.
 func short(text string) string {
-	runes := []rune(strings.ToValidUTF8(text, "�"))
+	runes := []rune(strings.Map(harmless, strings.ToValidUTF8(text, "�")))
 	if len(runes) <= maxText {
 		return string(runes)
 	}
 	return string(runes[:maxText]) + "…"
+}
+
+// harmless leaves out what turns or hides the text beside it.
+func harmless(r rune) rune {
+	if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+		return -1
+	}
+	return r
 }

@@ -32,9 +32,9 @@ func routes(o Options) http.Handler {
 	mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, _ *http.Request) {
 		send(w, http.StatusOK, "text/css; charset=utf-8", style)
 	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		var page bytes.Buffer
-		if err := writePage(&page, o.Snapshot()); err != nil {
+		if err := writePage(&page, o.Snapshot(), r.URL.Query().Has("still")); err != nil {
 			http.Error(w, "the page cannot be written", http.StatusInternalServerError)
 			return
 		}

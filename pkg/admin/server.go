@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -59,11 +60,14 @@ func Start(o Options) (*Server, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if err := web.Validate(o.WebConfig); err != nil {
-		return nil, fmt.Errorf("daemon.web_config: %s: %w", o.WebConfig, err)
+		return nil, webConfigError(o.WebConfig, err)
 	}
 	l, err := net.Listen("tcp", o.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("daemon.listen: %w: another program has the port; choose another one, or off", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("daemon.listen: %w; another program may have the port: choose another one, or off", err)
+		return nil, fmt.Errorf("daemon.listen: %w", err)
 	}
 	s := &Server{
 		addr: l.Addr(), failed: make(chan error, 1), ended: make(chan struct{}),
@@ -82,8 +86,9 @@ func Start(o Options) (*Server, error) {
 // serve answers until the listener is closed.
 func (s *Server) serve(l net.Listener, o Options) {
 	defer close(s.ended)
+	defer l.Close() // the toolkit leaves it open when its file broke just now
 	file := o.WebConfig
-	err := web.Serve(l, s.http, &web.FlagConfig{WebListenAddresses: &[]string{o.Listen}, WebConfigFile: &file}, slog.New(slog.DiscardHandler))
+	err := web.Serve(l, s.http, &web.FlagConfig{WebListenAddresses: &[]string{o.Listen}, WebConfigFile: &file}, toolkitLog(o.Log, file))
 	if !errors.Is(err, http.ErrServerClosed) {
 		s.failed <- fmt.Errorf("daemon.listen: %w", err)
 	}

@@ -83,6 +83,8 @@ func (a Account) needsSomebody() bool {
 	switch a.State {
 	case "auth_paused", "disk_paused":
 		return true
+	case "paused":
+		return false
 	}
 	return a.Failures >= 3
 }

@@ -73,7 +73,7 @@ type (
 func StatusJSON(s Snapshot) (json.RawMessage, error) {
 	a := statusAnswer{
 		SchemaVersion: schemaVersion, Version: s.Version, Commit: s.Commit, State: s.State, Problem: s.Problem, Started: s.Started, Now: s.Now,
-		Reload:   reloadAnswer{s.Reload.Time, s.Reload.Error},
+		Reload:   reloadAnswer{s.Reload.Time, short(s.Reload.Error)},
 		Accounts: make([]accountAnswer, 0, len(s.Accounts)), Volumes: make([]volumeAnswer, 0, len(s.Volumes)),
 	}
 	for _, one := range s.Accounts {
@@ -87,7 +87,7 @@ func StatusJSON(s Snapshot) (json.RawMessage, error) {
 
 func answerOf(a Account) accountAnswer {
 	out := accountAnswer{
-		Account: a.Name, Source: a.Protocol, State: a.State, ErrorClass: a.Class, LastError: a.Reason, NextStep: a.NextStep,
+		Account: a.Name, Source: a.Protocol, State: a.State, ErrorClass: a.Class, LastError: short(a.Reason), NextStep: short(a.NextStep),
 		Failures: a.Failures, LastComplete: a.LastComplete, LastPass: a.LastAttempt, NextRun: a.NextRun,
 		Server: a.Server, Archived: a.Archived, Waiting: a.Waiting, Quarantined: a.Quarantined, Idle: a.Idle,
 	}

@@ -3,6 +3,7 @@ package pull
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"mailpull/pkg/mail"
 )
@@ -13,7 +14,8 @@ type WatchOptions struct {
 	Mailbox mail.MailboxName
 
 	// News is called when the mailbox may have new messages, once at the
-	// beginning too. It must return at once.
+	// beginning too, and at most three times in 15 seconds. It must return at
+	// once.
 	News func()
 
 	// Connected is told when the wait begins and when it is over, or nil.
@@ -38,6 +40,7 @@ func Watch(ctx context.Context, o WatchOptions) error {
 		return err
 	}
 	var since mail.Status
+	var told pace
 	for connected := false; ; {
 		status, err := watcher.Watch(ctx, box, since)
 		if err != nil {
@@ -49,8 +52,38 @@ func Watch(ctx context.Context, o WatchOptions) error {
 			defer o.Connected(false)
 		}
 		since = status
+		if err := told.wait(ctx); err != nil {
+			return err
+		}
 		o.News()
 	}
+}
+
+// How often there may be news: what comes now and then is told at once, and a
+// mailbox that is different whenever it is looked at wakes nobody without end.
+const (
+	newsBurst  = 3
+	newsWindow = 15 * time.Second
+)
+
+// pace remembers when there was news last. The zero value remembers nothing.
+type pace struct {
+	last [newsBurst]time.Time // a ring
+	next int                  // place of the oldest
+}
+
+// wait waits until there may be news again. The error is ctx's cause.
+func (p *pace) wait(ctx context.Context) error {
+	timer := time.NewTimer(newsWindow - time.Since(p.last[p.next]))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	p.last[p.next] = time.Now()
+	p.next = (p.next + 1) % newsBurst
+	return nil
 }
 
 // findMailbox lists the mailboxes, unless it is the one that every account has.

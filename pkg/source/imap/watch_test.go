@@ -101,12 +101,13 @@ func (w *watched) on(c *mailtest.IMAPTalk, tag, command string) bool {
 
 // arrive puts a message into the mailbox and tells whoever waits.
 func (w *watched) arrive(tell bool) {
+	var n int
 	w.server.Change(func() {
-		n := mail.UID(len(w.box.Messages) + 1)
-		w.box.Messages = append(w.box.Messages, mailtest.IMAPMessage{UID: n, Body: "new\r\n"})
+		n = len(w.box.Messages) + 1
+		w.box.Messages = append(w.box.Messages, mailtest.IMAPMessage{UID: mail.UID(n), Body: "new\r\n"})
 	})
 	if tell {
-		w.push <- fmt.Sprintf("* %d EXISTS", len(w.box.Messages))
+		w.push <- fmt.Sprintf("* %d EXISTS", n)
 	}
 }
 

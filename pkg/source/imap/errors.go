@@ -50,6 +50,16 @@ func (e *refused) class() mail.Class {
 	return mail.ClassServer
 }
 
+// passes reports whether a command that the server knows may be taken another
+// time. A BAD is of the command's form (RFC 9051 section 7.1.3) unless it names
+// a delay, as Exchange's does.
+func (e *refused) passes() bool {
+	if e.Condition == "BAD" {
+		return wire.SaidDelay(e.Text) > 0
+	}
+	return e.Code == "UNAVAILABLE" || e.class() != mail.ClassServer // RFC 5530 section 3
+}
+
 // refusal returns the error for a command that the server refused.
 func (s *Session) refusal(op string, ref mail.Ref, scope mail.Scope, cause *refused) *mail.Error {
 	return &mail.Error{

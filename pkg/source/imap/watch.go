@@ -67,10 +67,14 @@ func (s *Session) idle(ctx context.Context, box mail.Mailbox, messages int) erro
 		s.end()
 		return err
 	}
-	if no := refusedBy(status); no != nil {
+	switch no := refusedBy(status); {
+	case no == nil:
+		return nil
+	case no.passes():
+		return s.refusal(opWatch, mail.Ref{Mailbox: box.Name}, mail.ScopeMailbox, no)
+	default:
 		return s.cannotWatch(box, fmt.Errorf("%w: %w", mail.ErrCannotWatch, no))
 	}
-	return nil
 }
 
 func (s *Session) cannotWatch(box mail.Mailbox, err error) error {

@@ -229,6 +229,35 @@ func TestWatchHearsEarlyNews(t *testing.T) {
 	}
 }
 
+// A server that asks to wait can do it another time.
+func TestWatchRefusedForAWhile(t *testing.T) {
+	t.Parallel()
+	for refuse, want := range map[string]struct {
+		class mail.Class
+		after time.Duration
+	}{
+		"NO [LIMIT] try again in 5 minutes": {mail.ClassThrottled, 5 * time.Minute},
+		"NO too many waits":                 {mail.ClassThrottled, 0},
+		"NO [UNAVAILABLE] not now":          {mail.ClassServer, 0},
+		"NO [OVERQUOTA] that was enough":    {mail.ClassQuota, 0},
+		"BAD Request is throttled. Suggested Backoff Time: 201317 milliseconds": {mail.ClassThrottled, 201317 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWatched()
+			w.refuse = refuse
+			stop := w.watch()
+			synctest.Wait()
+			err := stop()
+			if errors.Is(err, mail.ErrCannotWatch) || mail.ErrorClass(err) != want.class || mail.ErrorRetry(err) != mail.RetryLater {
+				t.Errorf("%s: got %v of class %s", refuse, err, mail.ErrorClass(err))
+			}
+			if got := mail.ErrorAfter(err); got != want.after {
+				t.Errorf("%s: after %s, want %s", refuse, got, want.after)
+			}
+		})
+	}
+}
+
 // A server that cannot is no error of the network: asking again is of no use.
 func TestWatchRefused(t *testing.T) {
 	t.Parallel()
@@ -236,6 +265,7 @@ func TestWatchRefused(t *testing.T) {
 		"no capability": func(w *watched) { w.server.Caps = "" },
 		"NO":            func(w *watched) { w.refuse = "NO not today" },
 		"BAD":           func(w *watched) { w.refuse = "BAD what" },
+		"BAD in words":  func(w *watched) { w.refuse = "BAD too many arguments" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

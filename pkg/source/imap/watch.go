@@ -13,6 +13,11 @@ import (
 // and some servers and address translators cut a silent connection after ten.
 const renewal = 9 * time.Minute
 
+// roundEvery is the least time between two waits where the one before ended
+// with news that was none: a server that tells of a message in each wait and
+// never has one would otherwise be asked as fast as the network goes.
+const roundEvery = 10 * time.Second
+
 // Watch implements pull.Watcher by IDLE. Around each wait it asks for the
 // mailbox's state, so that what the server does not tell is found with the next
 // one.
@@ -20,11 +25,18 @@ func (s *Session) Watch(ctx context.Context, box mail.Mailbox, since mail.Status
 	if !s.wire.Has("IDLE") {
 		return mail.Status{}, s.cannotWatch(box, mail.ErrCannotWatch)
 	}
-	for {
+	for began := time.Now().Add(-roundEvery); ; {
 		status, err := s.look(ctx, box)
 		if err != nil || hasNews(since, status) {
 			return status, err
 		}
+		if early := roundEvery - time.Since(began); early > 0 {
+			if err := s.pause(ctx, early); err != nil {
+				return mail.Status{}, err
+			}
+			continue // nobody listened
+		}
+		began = time.Now()
 		if err := s.idle(ctx, box, status.Messages); err != nil {
 			return mail.Status{}, err
 		}
@@ -45,6 +57,20 @@ func (s *Session) look(ctx context.Context, box mail.Mailbox) (mail.Status, erro
 		return mail.Status{}, err
 	}
 	return e.result(), nil
+}
+
+// pause lets time go by, with the connection at rest.
+func (s *Session) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		err := s.lost(ctx, opWatch, ctx.Err())
+		s.end()
+		return err
+	}
 }
 
 // idle waits until the server tells of more messages than there were, or for

@@ -26,9 +26,9 @@ type watched struct {
 	box    *mailtest.IMAPBox
 
 	// refuse answers IDLE, silent does not answer DONE, tell is sent when the
-	// wait has begun, early before that.
+	// wait has begun, and again in each wait where it lies, early before that.
 	refuse, early, tell string
-	silent              bool
+	silent, lies        bool
 
 	push chan string // lines for a wait under way
 
@@ -67,7 +67,9 @@ func (w *watched) on(c *mailtest.IMAPTalk, tag, command string) bool {
 			c.HangUp()
 			return true
 		}
-		w.tell = ""
+		if !w.lies {
+			w.tell = ""
+		}
 	}
 	c.Flush()
 	ended := make(chan struct{})
@@ -126,7 +128,7 @@ func (w *watched) watch() (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { // stop waits for it
-		ended <- pull.Watch(ctx, pull.WatchOptions{Source: source, Mailbox: mail.Inbox, News: w.told})
+		ended <- pull.Watch(ctx, pull.WatchOptions{Source: source, Mailbox: mail.MailboxName(w.box.Name), News: w.told})
 	}()
 	return func() error {
 		cancel()
@@ -227,6 +229,98 @@ func TestWatchHearsEarlyNews(t *testing.T) {
 			_ = stop()
 		})
 	}
+}
+
+// A server that tells of a message in each wait, and has none, is asked at most
+// each ten seconds; what comes for good meanwhile is found.
+func TestWatchOfNewsThatAreNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched()
+		w.tell, w.lies = "* 99 EXISTS", true
+		stop := w.watch()
+		w.mustHave(t, 1, 1)
+		time.Sleep(10*time.Second - time.Millisecond)
+		w.mustHave(t, 1, 1)
+		time.Sleep(time.Millisecond)
+		w.mustHave(t, 1, 2)
+		time.Sleep(time.Hour)
+		w.mustHave(t, 1, 362)
+		w.arrive(false)
+		time.Sleep(10 * time.Second)
+		w.mustHave(t, 2, 363)
+		if err := stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
+// What is told late, after a long wait, is looked at at once, and so is what
+// comes next.
+func TestWatchRestsOnlyAfterShortWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched()
+		stop := w.watch()
+		w.mustHave(t, 1, 1)
+		time.Sleep(time.Minute)
+		w.push <- "* 3 EXISTS"
+		w.mustHave(t, 1, 2)
+		w.arrive(true)
+		w.mustHave(t, 2, 3)
+		_ = stop()
+	})
+}
+
+// A mailbox that is different whenever it is looked at is news at once a few
+// times, and then now and then.
+func TestWatchOfNewsWithoutEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched()
+		answer, looks := w.server.On, 0
+		w.server.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
+			if strings.HasPrefix(command, "EXAMINE") {
+				w.arrive(false)
+				looks++
+			}
+			return answer(c, tag, command)
+		}
+		stop := w.watch()
+		w.mustHave(t, 3, 0)
+		time.Sleep(time.Hour)
+		w.mustHave(t, 3+3*60*4, 0)
+		if err := stop(); !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
+		if looks > 3+3*60*4+1 {
+			t.Errorf("it looked %d times", looks)
+		}
+	})
+}
+
+// A mailbox that is deleted while it is watched ends the watch; the next one
+// learns that asking again is of no use.
+func TestWatchOfWhatIsDeleted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatched()
+		w.box.Name = "Work"
+		stop := w.watch()
+		w.mustHave(t, 1, 1)
+		w.server.Change(func() { w.server.Boxes = nil })
+		time.Sleep(9 * time.Minute)
+		w.mustHave(t, 1, 1)
+		err := stop()
+		if mail.ErrorClass(err) != mail.ClassServer || errors.Is(err, mail.ErrCannotWatch) || !strings.Contains(fmt.Sprint(err), `"Work"`) {
+			t.Errorf("the first ended with %v of class %s", err, mail.ErrorClass(err))
+		}
+		stop = w.watch()
+		synctest.Wait()
+		if err := stop(); !errors.Is(err, mail.ErrCannotWatch) || mail.ErrorHint(err) == "" {
+			t.Errorf("the next ended with %v", err)
+		}
+	})
 }
 
 // A server that asks to wait can do it another time.

@@ -81,6 +81,16 @@ func mountCases() map[string]func(*testing.T) {
 			remount(t, tr.state, 0, "")
 			tr.mustRecover(t)
 		},
+		"daemon: read-only state": func(t *testing.T) {
+			tr := newDaemonTrial(t)
+			mount(t, tr.state, "")
+			remount(t, tr.state, unix.MS_RDONLY, "")
+			tr.mustNotStart(t, exitIO,
+				"mailpull: lock: open DIR/state/.daemon.lock: read-only file system\n"+
+					"mailpull: hint: the file system of DIR/state/.daemon.lock is read-only; a failing disk often shows so, so look at the system log before remounting it\n")
+			remount(t, tr.state, 0, "")
+			tr.mustServe(t)
+		},
 		"new on another file system": func(t *testing.T) {
 			tr := newTrial(t)
 			other := filepath.Join(tr.archive, "work", "new")

@@ -24,6 +24,7 @@ func TestE2EBadInput(t *testing.T) {
 	for _, cases := range []map[string]func(*testing.T){
 		configCases(), connectCases(), signInCases(), answerCases(), bodyCases(), cutCases(),
 		archiveCases(), mountCases(), stateCases(), recordCases(), quietCases(), stopCases(), pairCases(),
+		daemonStartCases(), reloadCases(), servingCases(),
 	} {
 		for _, name := range slices.Sorted(maps.Keys(cases)) {
 			t.Run(name, func(t *testing.T) {
@@ -144,10 +145,11 @@ func (s setup) compare(t *testing.T, code, wantCode int, stderr, want string) {
 
 // What differs from run to run in a text.
 var (
-	portSyntax = regexp.MustCompile(`127\.0\.0\.1:\d+`)
-	idSyntax   = regexp.MustCompile(`\b(p|u)id \d{2,}`)
-	nowSyntax  = regexp.MustCompile(`current time \S+`)
-	tempSyntax = regexp.MustCompile(`/tmp/\S+\.mailpull`)
+	portSyntax  = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+	idSyntax    = regexp.MustCompile(`\b(p|u)id \d{2,}`)
+	nowSyntax   = regexp.MustCompile(`current time \S+`)
+	probeSyntax = regexp.MustCompile(`paused until [\d: -]+,`)
+	tempSyntax  = regexp.MustCompile(`/tmp/\S+\.mailpull`)
 
 	// logSyntax is the log's line for a single message. One is complained of
 	// at the end; the log has them all.
@@ -160,6 +162,7 @@ func (s setup) normal(text string) string {
 	text = portSyntax.ReplaceAllString(text, "127.0.0.1:PORT")
 	text = idSyntax.ReplaceAllString(text, "${1}id ID")
 	text = nowSyntax.ReplaceAllString(text, "current time NOW")
+	text = probeSyntax.ReplaceAllString(text, "paused until NEXT PROBE,")
 	text = tempSyntax.ReplaceAllString(text, "/tmp/NAME")
 	return logSyntax.ReplaceAllString(text, "")
 }

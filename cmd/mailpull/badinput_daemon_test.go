@@ -23,7 +23,7 @@ func daemonStartCases() map[string]func(*testing.T) {
 				t.Fatal(err)
 			}
 			tr.mustNotStart(t, exitUnavailable,
-				"mailpull: daemon.listen: listen tcp 127.0.0.1:PORT: bind: address already in use; another program may have the port: choose another one, or off\n")
+				"mailpull: daemon.listen: listen tcp 127.0.0.1:PORT: bind: address already in use: another program has the port; choose another one, or off\n")
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -36,7 +36,6 @@ type hour struct {
 	daemon   *exec.Cmd
 	ended    chan error
 	log      *os.File
-	down     bool
 
 	messages, reloads, restarts, kills, drains int
 }

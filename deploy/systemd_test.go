@@ -80,3 +80,30 @@ func placed(t *testing.T, dir, name string) string {
 	}
 	return filepath.Join(dir, filepath.Base(name))
 }
+
+// The daemon tells systemd when it is ready, and is not started again where only
+// a person can help. A run beside it passes over what the daemon has in hand; it
+// must not end the daemon, and one that is stopped has not failed.
+func TestUnitsFitTheProgram(t *testing.T) {
+	t.Parallel()
+	for name := range units() {
+		text := read(t, filepath.Join("systemd", name))
+		var wants []string
+		switch {
+		case strings.HasSuffix(name, ".timer"):
+			continue
+		case name == "mailpull-run.service":
+			wants = []string{"Type=oneshot", "SuccessExitStatus=143"}
+		default:
+			wants = []string{"Type=notify", "NotifyAccess=main", "RestartPreventExitStatus=77 78"}
+		}
+		for _, want := range append(wants, "UMask=0077", "NoNewPrivileges=yes") {
+			if !strings.Contains(text, "\n"+want+"\n") {
+				t.Errorf("%s has no %s", name, want)
+			}
+		}
+		if strings.Contains(text, "\nConflicts=") {
+			t.Errorf("%s ends another unit when it starts", name)
+		}
+	}
+}

@@ -106,7 +106,7 @@ cover: ## coverage of the packages
 
 .PHONY: golden
 golden: ## rewrite golden files and show what changed
-	$(GO) test ./... -update
+	$(GO) test -short $$(grep -rl --include='*_test.go' '"update", false' cmd pkg | xargs -n 1 dirname | sort -u | sed 's|^|./|') -update
 	git diff --stat
 
 ##@ Keep tidy

@@ -57,3 +57,28 @@ func TestEnded(t *testing.T) {
 		}
 	})
 }
+
+// An account that refused sign-ins stopped stays so while it finds out whether its
+// secret has changed: an alert for it must not clear each quarter of an hour.
+func TestPausedWhileItAsks(t *testing.T) {
+	t.Parallel()
+	bubble(t, schedule.Options{}, func(r *rig) {
+		j := r.job("work", 5*time.Minute, fails(mail.ClassAuth))
+		asked := 0
+		j.Fingerprint = func(string) string {
+			asked++
+			time.Sleep(time.Second)
+			return "same"
+		}
+		r.Put(j)
+		time.Sleep(20 * time.Minute)
+		for range 3600 {
+			time.Sleep(500 * time.Millisecond)
+			r.mustBe("work", schedule.AuthPaused)
+		}
+		if asked < 5 {
+			t.Errorf("it asked %d times", asked)
+		}
+		r.mustHave("work", 2)
+	})
+}

@@ -35,6 +35,10 @@ type entry struct {
 	turn      lineup
 	wentFirst bool
 
+	// asking is set while an account that refused sign-ins stopped finds out
+	// whether its secret has changed: no pass runs yet, and it is as it was.
+	asking bool
+
 	// successor takes the entry's place when its pass has ended.
 	successor *Job
 	replaced  bool

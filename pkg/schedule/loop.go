@@ -185,6 +185,7 @@ func (s *Scheduler) begin(e *entry, now time.Time, kept map[string]bool) bool {
 	}
 	forced := e.forced
 	e.forced, e.again = false, false
+	e.asking = !forced && e.memory.SignInPaused()
 	s.group.Go(func() { s.run(ctx, e, forced) }) // Drain waits for it
 	return true
 }

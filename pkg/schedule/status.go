@@ -67,7 +67,7 @@ func (e *entry) status(now time.Time) Status {
 func (e *entry) state() State {
 	m := e.memory
 	switch {
-	case e.cancel != nil:
+	case e.cancel != nil && !e.asking:
 		return Running
 	case m.Paused:
 		return Paused

@@ -18,6 +18,9 @@ func (s *Scheduler) run(ctx context.Context, e *entry, forced bool) {
 		s.end(e, nil)
 		return
 	}
+	s.mu.Lock()
+	e.asking = false
+	s.mu.Unlock()
 	o := s.pass(ctx, job, Turn{Backlog: turn == backlogs, Yield: func() bool { return s.yield(e) }})
 	s.learn(e, job, o)
 	s.end(e, &o)
@@ -75,7 +78,7 @@ func (s *Scheduler) remember(e *entry) {
 func (s *Scheduler) end(e *entry, o *Outcome) {
 	s.mu.Lock()
 	e.cancel() // of a context that nobody uses any more
-	e.cancel = nil
+	e.cancel, e.asking = nil, false
 	s.running--
 	if s.hosts[e.job.Host] -= e.job.Connections; s.hosts[e.job.Host] == 0 {
 		delete(s.hosts, e.job.Host)

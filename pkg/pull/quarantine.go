@@ -172,7 +172,7 @@ func (p *pass) quarantineFailed() {
 		return
 	}
 	for _, q := range messages {
-		p.Log.Info("message in quarantine", "mailbox", q.Ref.Mailbox.Shown(), "uid", q.Ref.UID, "uidl", q.Ref.UIDL, "tries", q.Tries, "next", q.Next)
+		p.Log.Info("message in quarantine", "mailbox", q.Ref.Mailbox.Shown(), "key", mail.NewKey(p.Account, q.Ref), "tries", q.Tries, "next", q.Next)
 	}
 }
 

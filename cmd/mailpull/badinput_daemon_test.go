@@ -127,6 +127,16 @@ func (tr *daemonTrial) place(t *testing.T, source string, more ...string) {
 	tr.write(t, "config.yaml", text.String())
 }
 
+// mustReplace changes the configuration's text.
+func (s setup) mustReplace(t *testing.T, old, new string) {
+	t.Helper()
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "config.yaml", strings.ReplaceAll(string(text), old, new))
+}
+
 // mustNotStart starts a daemon and compares its exit code and all that it says.
 func (tr *daemonTrial) mustNotStart(t *testing.T, code int, want string) {
 	t.Helper()

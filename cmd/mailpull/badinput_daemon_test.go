@@ -57,6 +57,18 @@ func daemonStartCases() map[string]func(*testing.T) {
 			tr.place(t, tr.source())
 			tr.mustServe(t)
 		},
+		"daemon: bad web_config": func(t *testing.T) {
+			tr := newDaemonTrial(t)
+			file := tr.write(t, "web.yml", "basic_auth_users:\n  bob: plain\n")
+			tr.mustReplace(t, "daemon: {", "daemon: { web_config: "+file+",")
+			tr.mustNotStart(t, exitConfig,
+				"mailpull: daemon.web_config: DIR/web.yml: a password of basic_auth_users is not a bcrypt hash; htpasswd -nB makes one\n")
+			mustRemove(t, file)
+			tr.mustNotStart(t, exitConfig,
+				"mailpull: daemon.web_config: open DIR/web.yml: no such file or directory\n")
+			tr.place(t, tr.source())
+			tr.mustServe(t)
+		},
 		"daemon: path of the socket too long": func(t *testing.T) {
 			tr := newDaemonTrial(t)
 			short := tr.state

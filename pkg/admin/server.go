@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/exporter-toolkit/web"
+
+	"mailpull/pkg/mail"
 )
 
 // Options is what Start needs. Gatherer, Snapshot, Healthy and Ready are
@@ -54,13 +56,15 @@ type Server struct {
 
 // Start listens and answers until Close. A taken port, an address that is none
 // of this machine's, and a file of TLS and passwords that is wrong are errors
-// that name the key of the configuration.
+// that name the key of the configuration; the file's has the class config.
 func Start(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if err := web.Validate(o.WebConfig); err != nil {
-		return nil, webConfigError(o.WebConfig, err)
+		return nil, &mail.Error{
+			Scope: mail.ScopeAccount, Retry: mail.RetryNever, Class: mail.ClassConfig, Err: webConfigError(o.WebConfig, err),
+		}
 	}
 	l, err := net.Listen("tcp", o.Listen)
 	if errors.Is(err, syscall.EADDRINUSE) {

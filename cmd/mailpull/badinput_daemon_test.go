@@ -29,6 +29,17 @@ func daemonStartCases() map[string]func(*testing.T) {
 			}
 			tr.mustServe(t)
 		},
+		"daemon: the listener's address is another machine's": func(t *testing.T) {
+			tr := newDaemonTrial(t)
+			good := tr.listen
+			tr.listen = "203.0.113.7:9723" // RFC 5737: an address of documents
+			tr.place(t, tr.source())
+			tr.mustNotStart(t, exitUnavailable,
+				"mailpull: daemon.listen: listen tcp 203.0.113.7:9723: bind: cannot assign requested address: write an address of this machine, or off\n")
+			tr.listen = good
+			tr.place(t, tr.source())
+			tr.mustServe(t)
+		},
 		"daemon: the state folder is a file": func(t *testing.T) {
 			tr := newDaemonTrial(t)
 			tr.write(t, "state", "text")

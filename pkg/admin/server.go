@@ -67,11 +67,8 @@ func Start(o Options) (*Server, error) {
 		}
 	}
 	l, err := net.Listen("tcp", o.Listen)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("daemon.listen: %w: another program has the port; choose another one, or off", err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("daemon.listen: %w", err)
+		return nil, listenError(err)
 	}
 	s := &Server{
 		addr: l.Addr(), failed: make(chan error, 1), ended: make(chan struct{}),
@@ -85,6 +82,18 @@ func Start(o Options) (*Server, error) {
 	}
 	go s.serve(l, o) // Close waits for it
 	return s, nil
+}
+
+// listenError says what can be done about an address that cannot be had.
+func listenError(err error) error {
+	advice := "write an address of this machine, or off"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		advice = "another program has the port; choose another one, or off"
+	case errors.Is(err, syscall.EACCES):
+		advice = "ports below 1024 are for root; choose another one, or off"
+	}
+	return fmt.Errorf("daemon.listen: %w: %s", err, advice)
 }
 
 // serve answers until the listener is closed.

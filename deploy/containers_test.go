@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -49,8 +50,8 @@ func at(v any, keys ...string) any {
 	return v
 }
 
-// What the compose files mount from the repository is there, and mailpull may do
-// nothing that it need not.
+// What the compose files mount from the repository is there, no image changes under
+// its name, and no container may do what it need not.
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{"compose/minimal.yaml", "compose/compose.yaml"} {
@@ -69,9 +70,17 @@ func TestCompose(t *testing.T) {
 				}
 			}
 		}
+		for name, service := range services {
+			if at(service, "read_only") != true || !has(at(service, "cap_drop"), "ALL") || !has(at(service, "security_opt"), "no-new-privileges:true") {
+				t.Errorf("%s: %s may do too much: %v", file, name, service)
+			}
+			if image, _ := at(service, "image").(string); name != "mailpull" && !exactImage.MatchString(image) {
+				t.Errorf("%s: %s is no image of one version", file, image)
+			}
+		}
 		m := services["mailpull"]
-		if at(m, "read_only") != true || at(m, "user") != "65532:65532" || !has(at(m, "cap_drop"), "ALL") || !has(at(m, "security_opt"), "no-new-privileges:true") {
-			t.Errorf("%s: mailpull may do too much: %v", file, m)
+		if at(m, "user") != "65532:65532" {
+			t.Errorf("%s: mailpull is another user than its image's: %v", file, m)
 		}
 		dockerfile, _ := at(m, "build", "dockerfile").(string)
 		if _, err := os.Stat(filepath.Join("..", dockerfile)); err != nil || dockerfile == "" {
@@ -79,6 +88,9 @@ func TestCompose(t *testing.T) {
 		}
 	}
 }
+
+// exactImage is an image with all of its version.
+var exactImage = regexp.MustCompile(`:v?[0-9]+\.[0-9]+\.[0-9]+(\.[0-9]+)?$`)
 
 func has(list any, want string) bool {
 	values, _ := list.([]any)
@@ -149,7 +161,9 @@ func mustHaveVolumes(t *testing.T, name string, pod any, containers []any) {
 	}
 }
 
-// The image has a user that is not root, and asks the program itself how it is.
+// The image has a user that is not root, and asks the program itself how it is. It
+// is built by the Go of go.mod, and from what it needs: an archive and passwords
+// beside a sample stay where they are.
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("docker/Dockerfile")
@@ -160,6 +174,13 @@ func TestDockerfile(t *testing.T) {
 		if !strings.Contains(string(text), "\n"+line+"\n") {
 			t.Errorf("there is no line %s", line)
 		}
+	}
+	toolchain := regexp.MustCompile(`(?m)^toolchain go(\S+)$`).FindStringSubmatch(read(t, "../go.mod"))
+	if toolchain == nil || !strings.Contains(string(text), "\nFROM golang:"+toolchain[1]+" AS build\n") {
+		t.Errorf("the image is not built by the toolchain of go.mod, %q", toolchain)
+	}
+	if !slices.Contains(strings.Split(read(t, "../.dockerignore"), "\n"), "deploy") {
+		t.Error("a build would read what lies in deploy")
 	}
 	if !strings.Contains(string(text), `CMD ["/mailpull", "health"]`) || !strings.Contains(string(text), "CGO_ENABLED=0") {
 		t.Error("the image is not static, or has no check of its health")

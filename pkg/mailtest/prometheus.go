@@ -72,7 +72,7 @@ func RealProgram(t testing.TB, program string) string {
 	}
 	path, err := exec.LookPath(program)
 	if err != nil {
-		t.Fatalf("%v; Debian's package prometheus has it", err)
+		t.Fatalf("%v; scripts/install-real.sh or scripts/install-dovecot.sh installs it", err)
 	}
 	return path
 }

@@ -61,7 +61,7 @@ faults: build ## the real program killed, failed, without room and without memor
 	@sort $(FAULTS)
 
 .PHONY: real
-real: build ## units, alerts, page and container against systemd, Prometheus and a browser; root
+real: build servers ## units, alerts, page and container against systemd, Prometheus and a browser; root
 	scripts/install-real.sh
 	MAILPULL_REAL=1 MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m -run '^TestReal' ./pkg/admin ./deploy/... ./cmd/mailpull
 

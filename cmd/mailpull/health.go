@@ -43,6 +43,9 @@ Exit codes: 0 healthy; 69 no daemon answers, or it is stuck; 75 an account is
 older than --max-age.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("max-age") && maxAge <= 0 {
+				return usage("--max-age %s is no age; write for example 26h", maxAge)
+			}
 			cfg, err := a.load()
 			if err != nil {
 				return err
@@ -93,13 +96,16 @@ func alive(ctx context.Context, cfg *config.Config) healthAnswer {
 func fresh(cfg *config.Config, maxAge time.Duration) healthAnswer {
 	answer := healthAnswer{SchemaVersion: schemaVersion, Accounts: len(cfg.Accounts)}
 	for _, account := range cfg.Accounts {
-		last := statusOf(cfg, account).LastComplete
-		if last == nil || time.Since(*last) > maxAge {
+		status := statusOf(cfg, account)
+		if status.State == "unreadable" {
+			answer.Problem = account.Name + ": " + status.LastError
+		}
+		if last := status.LastComplete; last == nil || time.Since(*last) > maxAge {
 			answer.Stale = append(answer.Stale, account.Name)
 		}
 	}
 	answer.Healthy = len(answer.Stale) == 0
-	if !answer.Healthy {
+	if !answer.Healthy && answer.Problem == "" {
 		answer.Problem = fmt.Sprintf("no complete pass within %s: %s", maxAge, strings.Join(answer.Stale, ", "))
 	}
 	return answer

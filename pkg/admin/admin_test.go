@@ -156,9 +156,9 @@ func TestHostileTexts(t *testing.T) {
 	base := "http://" + start(t, func(o *admin.Options) {
 		o.Snapshot = func() admin.Snapshot {
 			return admin.Snapshot{
-				Now: now, State: "running", Reload: admin.Reload{Error: evil},
-				Accounts: []admin.Account{{Name: "a", State: "auth_paused", Reason: evil, NextStep: evil, Class: mail.Class(evil)}},
-				Volumes:  []admin.Volume{{Name: "v", Path: evil}},
+				Now: now, State: "running", Problem: evil, Reload: admin.Reload{Error: evil},
+				Accounts: []admin.Account{{Name: "a", State: "auth_paused", Reason: evil, NextStep: evil, Class: mail.ClassAuth}},
+				Volumes:  []admin.Volume{{Name: "v"}},
 			}
 		}
 	}).Addr()
@@ -169,8 +169,21 @@ func TestHostileTexts(t *testing.T) {
 	if strings.Contains(body, strings.Repeat("x", 400)) {
 		t.Error("a long text is shown whole")
 	}
-	if code, _, _ := get(t, "GET", base+"/status.json"); code != 200 {
-		t.Errorf("got %d", code)
+	code, _, body := get(t, "GET", base+"/status.json")
+	if code != 200 || strings.Contains(body, strings.Repeat("x", 400)) || strings.Contains(body, `\u0000`) {
+		t.Errorf("got %d, or a text as it is", code)
+	}
+}
+
+// Whoever opens the page to others is told.
+func TestOpenToOthers(t *testing.T) {
+	t.Parallel()
+	for listen, want := range map[string]int{"127.0.0.1:0": 0, "[::1]:0": 0, "0.0.0.0:0": 1} {
+		var log safeBuffer
+		start(t, func(o *admin.Options) { o.Listen, o.Log = listen, slog.New(slog.NewTextHandler(&log, nil)) })
+		if n := strings.Count(log.String(), "anybody who reaches this address"); n != want {
+			t.Errorf("%s: told %d times, want %d", listen, n, want)
+		}
 	}
 }
 
@@ -227,8 +240,7 @@ func TestWebConfig(t *testing.T) {
 	write(t, dir, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: trusted.Certificate().Raw})))
 	write(t, dir, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
 	file := write(t, dir, "web.yaml", "tls_server_config: {cert_file: cert.pem, key_file: key.pem}\nbasic_auth_users:\n  admin: "+hashOfTest+"\n")
-	var log bytes.Buffer
-	s := start(t, func(o *admin.Options) { o.WebConfig, o.Log = file, slog.New(slog.NewTextHandler(&log, nil)) })
+	s := start(t, func(o *admin.Options) { o.WebConfig = file })
 	for password, want := range map[string]int{"test": 200, "wrong": 401, "": 401} {
 		request, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+s.Addr()+"/", nil)
 		if err != nil {
@@ -261,11 +273,11 @@ func TestWrongWebConfig(t *testing.T) {
 		"basic_auth_users: hunter2secret\n":          ", line 1: a key or a value that the file cannot have",
 		"nonsense: true\n":                           ", line 1: a key or a value that the file cannot have",
 		"basic_auth_users: {admin: hunter2secret}\n": ": a password of basic_auth_users is not a bcrypt hash",
-		"tls_server_config: {cert_file: nowhere}\n":  ": missing key_file",
+		"tls_server_config: {cert_file: nowhere}\n":  ": missing one of key or key_file",
 	} {
 		file := write(t, dir, "web.yaml", text)
 		_, err := admin.Start(admin.Options{Listen: "127.0.0.1:0", WebConfig: file})
-		if err == nil || !strings.Contains(err.Error(), want) && want != ": missing key_file" || strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: got %v", text, err)
 		}
 	}

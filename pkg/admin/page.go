@@ -32,6 +32,7 @@ type (
 		Trouble   bool
 		UpSince   moment
 		Reloaded  moment
+		Stuck     string // why the daemon does not move
 		Broken    string // why the last reload was refused
 		Accounts  []accountView
 		Volumes   []volumeView
@@ -68,7 +69,7 @@ func writePage(w io.Writer, s Snapshot, still bool) error {
 func viewOf(s Snapshot) pageView {
 	v := pageView{
 		Snapshot: s, UpSince: ago(s.Started, s.Now), Reloaded: ago(s.Reload.Time, s.Now),
-		Broken: short(s.Reload.Error), Generated: s.Now.Format("2006-01-02 15:04:05 MST"),
+		Stuck: short(s.Problem), Broken: short(s.Reload.Error), Generated: s.Now.Format("2006-01-02 15:04:05 MST"),
 	}
 	need := 0
 	for _, a := range s.Accounts {

@@ -47,7 +47,7 @@ func routes(o Options) http.Handler {
 func check(what string, broken func() error) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		if err := broken(); err != nil {
-			send(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("not "+what+": "+err.Error()+"\n"))
+			send(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte("not "+what+": "+short(err.Error())+"\n"))
 			return
 		}
 		send(w, http.StatusOK, "text/plain; charset=utf-8", []byte(what+"\n"))

@@ -72,7 +72,7 @@ type (
 // StatusJSON writes a snapshot as /status.json has it.
 func StatusJSON(s Snapshot) (json.RawMessage, error) {
 	a := statusAnswer{
-		SchemaVersion: schemaVersion, Version: s.Version, Commit: s.Commit, State: s.State, Problem: s.Problem, Started: s.Started, Now: s.Now,
+		SchemaVersion: schemaVersion, Version: s.Version, Commit: s.Commit, State: s.State, Problem: short(s.Problem), Started: s.Started, Now: s.Now,
 		Reload:   reloadAnswer{s.Reload.Time, short(s.Reload.Error)},
 		Accounts: make([]accountAnswer, 0, len(s.Accounts)), Volumes: make([]volumeAnswer, 0, len(s.Volumes)),
 	}

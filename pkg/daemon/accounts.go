@@ -77,7 +77,7 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 		},
 		Window:      a.window(),
 		Host:        a.account.Host,
-		Connections: a.account.Connections + len(a.account.Idle),
+		Connections: a.account.Connections,
 		Last:        lastDone(records),
 		Memory:      memory,
 		Remember: func(m schedule.Memory) {

@@ -131,9 +131,6 @@ func (d *Daemon) open() error {
 		return diskError("lock", err)
 	}
 	d.timetable = schedule.New(schedule.Options{Passes: c.Daemon.Passes, PerHost: c.Daemon.ConnectionsPerHost, Log: d.log})
-	if d.control, err = control.Listen(control.Options{Path: SocketPath(c), Handler: commands{d}, Log: d.log}); err != nil {
-		return err
-	}
 	if err := d.listen(); err != nil {
 		return err
 	}
@@ -142,7 +139,9 @@ func (d *Daemon) open() error {
 	})
 	d.put(c.Accounts)
 	d.numbers.Reloaded(true, d.reloaded, c.Hash())
-	return nil
+	// The last one: who can ask finds every account.
+	d.control, err = control.Listen(control.Options{Path: SocketPath(c), Handler: commands{d}, Log: d.log})
+	return err
 }
 
 // listen opens the listener for metrics and the status page.

@@ -69,8 +69,14 @@ func TakeLock(path string) (*Lock, error) {
 }
 
 // Release gives the lock back. The file no longer names us.
+//
+// It is given back by word, and not only by closing the file: a program that is
+// being started elsewhere in this process has the file too, for a moment, and
+// would hold the lock as long (flock(2)).
 func (l *Lock) Release() error {
-	return errors.Join(l.file.Truncate(0), l.file.Close())
+	err := l.file.Truncate(0)
+	unlock := retry(func() error { return unix.Flock(int(l.file.Fd()), unix.LOCK_UN) })
+	return errors.Join(err, unlock, l.file.Close())
 }
 
 // writePID writes who holds the lock. It is for people only and needs no

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -104,6 +105,7 @@ func TestKubernetes(t *testing.T) {
 	pods := map[string]any{
 		"deployment": at(yamlOf(t, "kubernetes/deployment.yaml")[0], "spec", "template", "spec"),
 		"cronjob":    at(yamlOf(t, "kubernetes/cronjob.yaml")[0], "spec", "jobTemplate", "spec", "template", "spec"),
+		"fleet":      at(yamlOf(t, "kubernetes/statefulset.yaml")[0], "spec", "template", "spec"),
 		"sidecar":    at(yamlOf(t, "kubernetes/sidecar.yaml")[0], "spec", "template", "spec"),
 	}
 	for name, pod := range pods {
@@ -127,6 +129,11 @@ func TestKubernetes(t *testing.T) {
 	deployment := yamlOf(t, "kubernetes/deployment.yaml")[0]
 	if at(deployment, "spec", "replicas") != 1 || at(deployment, "spec", "strategy", "type") != "Recreate" {
 		t.Error("two daemons would want one state folder")
+	}
+	fleet := yamlOf(t, "kubernetes/statefulset.yaml")[0]
+	replicas := at(fleet, "spec", "replicas")
+	if args := at(pods["fleet"], "containers", "args"); !has(args, fmt.Sprintf("$(POD_INDEX)/%v", replicas)) {
+		t.Errorf("%v replicas, and the arguments are %v", replicas, args)
 	}
 	if at(yamlOf(t, "kubernetes/cronjob.yaml")[0], "spec", "concurrencyPolicy") != "Forbid" {
 		t.Error("runs would overlap")

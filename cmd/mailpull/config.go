@@ -160,7 +160,14 @@ func (a *app) load() (*config.Config, error) {
 	if err != nil {
 		return nil, &exitError{code: exitConfig, err: err}
 	}
-	return cfg, nil
+	if a.shard == "" {
+		return cfg, nil
+	}
+	shard, err := config.ParseShard(a.shard)
+	if err != nil {
+		return nil, usage("--shard %v", err)
+	}
+	return cfg.Part(shard), nil
 }
 
 // source names where the configuration came from.

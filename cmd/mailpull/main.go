@@ -74,6 +74,7 @@ type app struct {
 	configFlag string
 	verbose    int
 	logFormat  string
+	shard      string
 
 	// signal is the number of the one that ended the run, or 0.
 	signal atomic.Int32
@@ -121,6 +122,7 @@ and never brings a message twice.`,
 	flags.StringVar(&a.configFlag, "config", "", "configuration `file` (default: $MAILPULL_CONFIG, then the usual places)")
 	flags.CountVarP(&a.verbose, "verbose", "v", "say more; twice for everything")
 	flags.StringVar(&a.logFormat, "log-format", "text", "log as `text` or json")
+	flags.StringVar(&a.shard, "shard", "", "take only the `part` of the accounts that belongs to one of several machines, such as 0/3")
 	root.AddCommand(
 		a.runCommand(),
 		a.daemonCommand(),

@@ -13,8 +13,12 @@ type Config struct {
 	// each account, and the one with a folder of records for each account.
 	Archive, State string
 
-	// Accounts is not empty. Its order is that of the file.
+	// Accounts is not empty, but in a part of a fleet. Its order is that of the
+	// file.
 	Accounts []Account
+
+	// Shard is the part of a fleet that Accounts are of.
+	Shard Shard
 
 	// Daemon is what holds for mailpull daemon alone.
 	Daemon Daemon

@@ -36,7 +36,16 @@ const (
 )
 
 // SocketPath is where a daemon of this configuration takes commands.
-func SocketPath(c *config.Config) string { return filepath.Join(c.State, socketName) }
+func SocketPath(c *config.Config) string { return filepath.Join(c.State, socketName+suffix(c)) }
+
+// suffix tells the daemons of a fleet apart that share a state folder. The lock of
+// each account keeps them apart where it matters.
+func suffix(c *config.Config) string {
+	if c.Shard.Count <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(".%d-of-%d", c.Shard.Index, c.Shard.Count)
+}
 
 // ServiceOptions is what Start needs.
 type ServiceOptions struct {
@@ -119,7 +128,7 @@ func (d *Daemon) open() error {
 		return diskError("state", err)
 	}
 	var err error
-	if d.lock, err = durable.TakeLock(filepath.Join(c.State, lockName)); err != nil {
+	if d.lock, err = durable.TakeLock(filepath.Join(c.State, lockName+suffix(c))); err != nil {
 		var locked *durable.LockedError
 		if errors.As(err, &locked) {
 			return &mail.Error{

@@ -12,32 +12,36 @@ import (
 // check looks at what no single key can know. Where a key has a mistake of
 // its own, nothing more is said about it.
 func (w *walk) check(d *document) {
-	names := make(map[string]string)
-	for i, a := range d.accounts {
-		at := fmt.Sprintf("accounts[%d]", i)
-		w.checkProtocol(at, a)
-		w.checkSchedule(at, a)
-		w.checkSecret(at+".hooks.ping_url", a.Hooks.PingURL)
-		w.checkName(at+".name", a.Name, names)
-	}
+	w.checkAccounts(d)
 	w.checkSchedule("defaults", &d.defaults)
 	w.checkSecret("defaults.hooks.ping_url", d.defaults.Hooks.PingURL)
 	w.checkFolders(d)
 }
 
+// checkAccounts looks at each account by itself, and at their names.
+func (w *walk) checkAccounts(d *document) {
+	for i, a := range d.accounts {
+		at := fmt.Sprintf("accounts[%d]", i)
+		w.checkProtocol(at, a)
+		w.checkSchedule(at, a)
+		w.checkSecret(at+".hooks.ping_url", a.Hooks.PingURL)
+		w.checkName(at+".name", a.Name)
+	}
+}
+
 // checkName refuses two accounts that a file system might put in one folder.
-func (w *walk) checkName(at, name string, names map[string]string) {
+func (w *walk) checkName(at, name string) {
 	if !w.good(at) {
 		return
 	}
-	same, taken := names[strings.ToLower(name)]
+	same, taken := w.names[strings.ToLower(name)]
 	switch {
 	case taken && same == name:
 		w.mistake(at, nil, "%q names an account already; two cannot share a Maildir", name)
 	case taken:
 		w.mistake(at, nil, "%q and %q differ only in case; on some file systems they would share a Maildir", name, same)
 	}
-	names[strings.ToLower(name)] = name
+	w.names[strings.ToLower(name)] = name
 }
 
 // checkProtocol wants one server for each account.
@@ -110,6 +114,11 @@ func (w *walk) checkFolders(d *document) {
 		w.mistake("state", nil, "is the same folder as archive; give the records a folder of their own")
 		return
 	}
+	w.checkPlaces(d)
+}
+
+// checkPlaces does the same for the folder of each account.
+func (w *walk) checkPlaces(d *document) {
 	for i, a := range d.accounts {
 		if !w.good(fmt.Sprintf("accounts[%d].name", i)) {
 			continue

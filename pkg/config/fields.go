@@ -13,6 +13,9 @@ type document struct {
 	defaults       Account
 	accounts       []*Account
 	daemon         Daemon
+
+	// elsewhere is set when other files have accounts too.
+	elsewhere bool
 }
 
 // fields is the table of the whole file.
@@ -26,12 +29,17 @@ func (d *document) fields() []field {
 			{name: "layout", read: word(&d.defaults.Layout, "layout", MaildirPP, FS)},
 			{name: "connections", read: connections(&d.defaults.Connections)},
 		}, limitFields(&d.defaults), laterFields())},
-		{name: "accounts", required: true, items: func() []field {
-			a := new(Account)
-			d.accounts = append(d.accounts, a)
-			return accountFields(a)
-		}},
+		d.accountsField(!d.elsewhere),
 	}
+}
+
+// accountsField is the list of the accounts.
+func (d *document) accountsField(required bool) field {
+	return field{name: "accounts", required: required, items: func() []field {
+		a := new(Account)
+		d.accounts = append(d.accounts, a)
+		return accountFields(a)
+	}}
 }
 
 func accountFields(a *Account) []field {

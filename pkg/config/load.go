@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -15,20 +17,32 @@ import (
 // Load reads and checks the configuration file at path. It opens nothing else:
 // no password, no certificate, no folder.
 //
-// Mistakes in the file come as Errors. A file that holds a password and that
-// others can read is a mistake too. Where the file cannot be read, the cause
-// is in the chain, such as fs.ErrNotExist.
+// Beside the file there may be a folder conf.d, whose files *.yaml have more
+// accounts and nothing else.
+//
+// Mistakes in the files come as Errors. A file that holds a password and that
+// others can read is a mistake too. Where a file cannot be read, the cause is in
+// the chain, such as fs.ErrNotExist.
 func Load(path string) (*Config, error) {
 	data, mode, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return parse(path, data, mode)
+	more, err := filepath.Glob(filepath.Join(escapeGlob(filepath.Dir(path)), "conf.d", "*.yaml"))
+	if err != nil {
+		return nil, readError(path, err)
+	}
+	return parse(path, data, mode, more)
+}
+
+// escapeGlob writes a path so that a pattern means it as it is.
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // Parse checks a configuration that was read before. Its name stands in front
 // of every mistake, and relative paths start from the name's folder.
-func Parse(name string, data []byte) (*Config, error) { return parse(name, data, 0) }
+func Parse(name string, data []byte) (*Config, error) { return parse(name, data, 0, nil) }
 
 // readFile reads a file up to one byte above maxSize, and its mode.
 func readFile(path string) ([]byte, fs.FileMode, error) {
@@ -56,18 +70,53 @@ func readError(path string, err error) error {
 	return fmt.Errorf("configuration %s: %w", printable(path), err)
 }
 
-func parse(name string, data []byte, mode fs.FileMode) (*Config, error) {
+func parse(name string, data []byte, mode fs.FileMode, more []string) (*Config, error) {
 	s, err := surroundingsOf(name)
 	if err != nil {
 		return nil, err
 	}
-	d := new(document)
+	d := &document{elsewhere: len(more) > 0}
 	w := newWalk(s)
 	if root := w.parseYAML(data); root != nil {
 		w.document(d, root)
 		w.checkMode(d, mode)
 	}
+	mistakes := w.errs.sorted()
+	for _, file := range more {
+		found, err := w.addFrom(file, d)
+		if err != nil {
+			return nil, err
+		}
+		mistakes = append(mistakes, found...)
+	}
+	w.errs = mistakes
 	return w.finish(d)
+}
+
+// addFrom reads the accounts of another file into d, and returns its mistakes.
+func (w *walk) addFrom(file string, d *document) (Errors, error) {
+	data, mode, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	s, err := surroundingsOf(file)
+	if err != nil {
+		return nil, err
+	}
+	s.dir = w.dir // relative paths start where those of the first file do
+	own := newWalk(s)
+	own.names = w.names
+	more := &document{archive: d.archive, state: d.state}
+	if root := own.parseYAML(data); root != nil {
+		own.value("", root, field{fields: []field{more.accountsField(true)}})
+		own.checkAccounts(more)
+		if w.good("archive") && !w.bad["state"] {
+			own.checkPlaces(more)
+		}
+		own.checkMode(more, mode)
+	}
+	d.accounts = append(d.accounts, more.accounts...)
+	return own.errs.sorted(), nil
 }
 
 // document reads the root node into d and checks it.
@@ -113,7 +162,7 @@ func (w *walk) checkPingMode(at string, a *Account) {
 // finish returns the configuration with its defaults, or all mistakes.
 func (w *walk) finish(d *document) (*Config, error) {
 	if len(w.errs) > 0 {
-		return nil, w.errs.sorted()
+		return nil, w.errs
 	}
 	c := &Config{Archive: d.archive, State: d.state, Daemon: d.daemon.withDefaults()}
 	for _, a := range d.accounts {

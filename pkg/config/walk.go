@@ -43,10 +43,11 @@ type walk struct {
 	errs   Errors
 	places map[string]*yaml.Node // values by path
 	bad    map[string]bool       // paths with a mistake
+	names  map[string]string     // accounts, by their names in lower case; of all files
 }
 
 func newWalk(s *surroundings) *walk {
-	return &walk{surroundings: s, places: make(map[string]*yaml.Node), bad: make(map[string]bool)}
+	return &walk{surroundings: s, places: make(map[string]*yaml.Node), bad: make(map[string]bool), names: make(map[string]string)}
 }
 
 // mistake reports what is wrong at a path. A nil node means that the place is

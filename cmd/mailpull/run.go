@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +19,8 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var quiet bool
-	var metricsFile string
+	var flags runFlags
+	var maxBytes string
 	ifLocked := "skip"
 	cmd := &cobra.Command{
 		Use:   "run [ACCOUNT...]",
@@ -29,6 +31,9 @@ On a terminal one live line shows the progress, and a table tells at the end
 what the server has and what the archive has. Elsewhere a run that succeeds
 says nothing, as cron likes it; one that takes longer writes a line every 30
 seconds. An account that another process is pulling is passed over.
+
+--max-runtime and --max-bytes end a run early, between two groups of messages.
+That is no failure: what came is kept, and the next run goes on from there.
 
 Exit codes: 0 everything is archived; 69 an account failed for good; 74 the
 local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
@@ -42,12 +47,20 @@ local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
 			if err != nil {
 				return err
 			}
-			return a.pullOnce(cmd, cfg, args, runFlags{quiet, ifLocked == "fail", metricsFile})
+			flags.lockedFails = ifLocked == "fail"
+			if maxBytes != "" {
+				if flags.maxBytes, err = config.ParseSize(maxBytes); err != nil {
+					return usage("--max-bytes %v", err)
+				}
+			}
+			return a.pullOnce(cmd, cfg, args, flags)
 		},
 	}
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "no progress and no table, also on a terminal")
+	cmd.Flags().DurationVar(&flags.maxRuntime, "max-runtime", 0, "end the run after so long, such as 30m; the next one goes on from there")
+	cmd.Flags().StringVar(&maxBytes, "max-bytes", "", "end the run when so much mail was read, such as 2GB; a `size`")
+	cmd.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no progress and no table, also on a terminal")
 	cmd.Flags().StringVar(&ifLocked, "if-locked", ifLocked, "when another process has the account: `skip` it, or fail with 75")
-	cmd.Flags().StringVar(&metricsFile, "metrics-file", "", "write the metrics of all accounts to `file` at the end, for node_exporter's textfile collector")
+	cmd.Flags().StringVar(&flags.metricsFile, "metrics-file", "", "write the metrics of all accounts to `file` at the end, for node_exporter's textfile collector")
 	return cmd
 }
 
@@ -55,6 +68,8 @@ local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
 type runFlags struct {
 	quiet, lockedFails bool
 	metricsFile        string
+	maxRuntime         time.Duration
+	maxBytes           int64
 }
 
 // pullOnce makes the passes and tells how they went.
@@ -72,7 +87,7 @@ func (a *app) pullOnce(cmd *cobra.Command, cfg *config.Config, accounts []string
 	if err != nil {
 		return err
 	}
-	outcomes := daemon.Once(cmd.Context(), daemon.Options{Config: cfg, Accounts: accounts, Observe: observe, Log: log})
+	outcomes := daemon.Once(cmd.Context(), daemon.Options{Config: cfg, Accounts: accounts, Observe: observe, Log: log, MaxRuntime: flags.maxRuntime, MaxBytes: flags.maxBytes})
 	done()
 
 	if live {
@@ -95,6 +110,7 @@ func (a *app) judge(outcomes []daemon.Outcome, lockedFails bool) error {
 		case o.Locked != nil && lockedFails:
 			a.explain(o.Account, o.Locked)
 			codes = append(codes, exitTemporary)
+		case errors.Is(o.Err, pull.ErrUnfinished): // as somebody asked for
 		case o.Err != nil:
 			a.explain(o.Account, o.Err)
 			codes = append(codes, codeOf(o.Err))
@@ -146,6 +162,9 @@ func verdict(o daemon.Outcome) string {
 	}
 	text := fmt.Sprintf("%s: %s; %s new, %s in %s", o.Account, balance(sum),
 		grouped(o.Result.New), size(o.Result.Bytes), took(o.Result.End.Sub(o.Result.Start)))
+	if o.Result.Left > 0 {
+		text += fmt.Sprintf("; %s left for the next run", grouped(o.Result.Left))
+	}
 	if sum.Gone > 0 {
 		text += fmt.Sprintf("; %s gone from the server meanwhile", grouped(sum.Gone))
 	}

@@ -75,3 +75,28 @@ func fleet(t *testing.T, s setup, d *mailtest.Dovecot, n int) []string {
 	}
 	return names
 }
+
+// A bound on a run is no failure, a wrong one is told.
+func TestE2EBoundedRun(t *testing.T) {
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{})
+	dir := t.TempDir()
+	s := setup{config: filepath.Join(dir, "config.yaml"), archive: filepath.Join(dir, "mail"), state: filepath.Join(dir, "state")}
+	name := fleet(t, s, d, 1)[0]
+	var messages []demo.Message
+	for i := range 6000 {
+		messages = append(messages, demo.Message{Body: fmt.Appendf(nil, "Subject: %d\r\n\r\n%s\r\n", i, strings.Repeat("x", 300)), Date: time.Unix(1_700_000_000, 0)})
+	}
+	d.Deliver(name, "INBOX", messages)
+	runs := 0
+	for ; s.arrived(name) < 6000 && runs < 50; runs++ {
+		if code, stdout, stderr := program(t, "run", "--config", s.config, "--max-bytes", "100kB"); code != 0 || stdout+stderr != "" {
+			t.Fatalf("got %d, %s%s", code, stdout, stderr)
+		}
+	}
+	if runs < 2 || s.arrived(name) != 6000 {
+		t.Errorf("%d messages in %d runs", s.arrived(name), runs)
+	}
+	if code, _, stderr := program(t, "run", "--config", s.config, "--max-bytes", "much"); code != exitUsage || !strings.Contains(stderr, "write for example 50MB or 2GiB") {
+		t.Errorf("got %d, %s", code, stderr)
+	}
+}

@@ -43,6 +43,16 @@ func messageSize(dst *int64) reader {
 	}
 }
 
+// ParseSize reads a size as a file has it, such as 50MB or 2GiB, for a flag of the
+// command line.
+func ParseSize(text string) (int64, error) {
+	size, ok := parseSize(text)
+	if !ok || size <= 0 {
+		return 0, fmt.Errorf("%s is not a size; write for example 50MB or 2GiB", quote(text))
+	}
+	return size, nil
+}
+
 // parseSize reads a whole number and a unit. A number alone is no size: of
 // what, two readers would disagree.
 func parseSize(value string) (int64, bool) {

@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
 	"mailpull/pkg/config"
 	"mailpull/pkg/hook"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
 )
 
 // hookLine runs an account's hooks beside its passes, one after another. A
@@ -113,7 +115,10 @@ func eventOf(c *config.Config, a config.Account, out Outcome) hook.Event {
 		New: out.Result.New, Missing: out.Result.Missing, Quarantined: out.Result.Quarantined,
 		Bytes: out.Result.Bytes, Archive: archiveOf(c, a),
 	}
-	if out.Err != nil {
+	switch {
+	case errors.Is(out.Err, pull.ErrUnfinished):
+		e.Result = hook.OK // somebody asked for a bound, and nothing failed
+	case out.Err != nil:
 		e.Class, e.Error, e.Hint = mail.ErrorClass(out.Err), out.Err.Error(), mail.ErrorHint(out.Err)
 	}
 	return e

@@ -74,7 +74,7 @@ func runOf(out Outcome) metrics.Run {
 		Messages: out.Result.New, Bytes: out.Result.Bytes,
 		Quarantined: out.Result.Quarantined, Renumbered: out.Result.Renumbered,
 	}
-	if out.Err != nil && r.Result != metrics.Cancelled {
+	if out.Err != nil && r.Result != metrics.Cancelled && !errors.Is(out.Err, pull.ErrUnfinished) {
 		r.Class = mail.ErrorClass(out.Err)
 	}
 	for _, box := range out.Result.Mailboxes {
@@ -89,7 +89,7 @@ func resultOf(out Outcome) metrics.Result {
 		return metrics.OK
 	case errors.Is(out.Err, pull.ErrInterrupted):
 		return metrics.Cancelled
-	case mail.ErrorScope(out.Err) != mail.ScopeAccount:
+	case errors.Is(out.Err, pull.ErrUnfinished), mail.ErrorScope(out.Err) != mail.ScopeAccount:
 		return metrics.Partial
 	}
 	return metrics.Failed

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"mailpull/pkg/config"
 	"mailpull/pkg/pull"
@@ -26,6 +27,12 @@ type Options struct {
 	// nobody watches.
 	Observe func(account string) pull.Observer
 
+	// MaxRuntime is how long the run may take, MaxBytes how many bytes of messages
+	// it may read, over all accounts; 0 is no limit. What is left then is told as
+	// pull.ErrUnfinished. Both are kept to the end of a group of messages.
+	MaxRuntime time.Duration
+	MaxBytes   int64
+
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -41,6 +48,7 @@ func Once(ctx context.Context, o Options) []Outcome {
 	accounts := chosen(o.Config, o.Accounts)
 	outcomes := make([]Outcome, len(accounts))
 	slots := make(chan struct{}, atOnce)
+	budget := newBudget(o)
 	var workers sync.WaitGroup
 	for i, a := range accounts {
 		workers.Go(func() { // Wait is below
@@ -50,7 +58,7 @@ func Once(ctx context.Context, o Options) []Outcome {
 				outcomes[i] = Outcome{Account: a.Name, Err: pull.Interrupted()}
 				return
 			}
-			outcomes[i] = o.one(ctx, a)
+			outcomes[i] = o.one(ctx, a, budget)
 		})
 	}
 	workers.Wait()
@@ -58,11 +66,16 @@ func Once(ctx context.Context, o Options) []Outcome {
 }
 
 // one makes the pass over one account and tells its hooks.
-func (o Options) one(ctx context.Context, a config.Account) Outcome {
-	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name)}
-	if o.Observe != nil {
-		t.observer = o.Observe(a.Name)
+func (o Options) one(ctx context.Context, a config.Account, b *budget) Outcome {
+	if b.spent() {
+		return Outcome{Account: a.Name, Err: pull.Unfinished()}
 	}
+	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name), yield: b.spent}
+	var observer pull.Observer = nobody{}
+	if o.Observe != nil {
+		observer = o.Observe(a.Name)
+	}
+	t.observer = counted{observer, b}
 	hooks := readHooks(ctx, a, t.log)
 	hooks.Start(ctx, a.Name)
 	out := t.withRefusals(ctx)

@@ -317,7 +317,7 @@ func (l *lane) Settled() error {
 		return err
 	}
 	if l.yields() {
-		return unfinished()
+		return Unfinished()
 	}
 	return l.failing(l.box.Name)
 }

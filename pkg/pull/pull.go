@@ -407,7 +407,7 @@ func (p *pass) verdict(ctx context.Context, err error) error {
 		}
 	}
 	if p.unfinished {
-		return unfinished()
+		return Unfinished()
 	}
 	return nil
 }

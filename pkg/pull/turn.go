@@ -10,7 +10,8 @@ import (
 // because Options.Newest or Options.Yield asked for it. Nothing failed.
 var ErrUnfinished = errors.New("messages are left for the next pass")
 
-func unfinished() error {
+// Unfinished returns the error of a pass that left something for another one.
+func Unfinished() error {
 	return &mail.Error{Op: "pull", Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: ErrUnfinished}
 }
 

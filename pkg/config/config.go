@@ -20,6 +20,10 @@ type Config struct {
 	// Shard is the part of a fleet that Accounts are of.
 	Shard Shard
 
+	// RateLimit is how many bytes per second all accounts together read, 0 for
+	// no limit.
+	RateLimit int64
+
 	// Daemon is what holds for mailpull daemon alone.
 	Daemon Daemon
 }
@@ -92,6 +96,9 @@ type Account struct {
 	Hooks Hooks
 
 	Layout Layout
+
+	// RateLimit is how many bytes per second are read, 0 for no limit.
+	RateLimit int64
 
 	// MaxMessageSize is the largest message that is fetched, in bytes.
 	MaxMessageSize int64
@@ -192,6 +199,7 @@ func (a *Account) withDefaults(defaults *Account) {
 		a.Hooks.PingURL = defaults.Hooks.PingURL
 	}
 	a.Layout = first(a.Layout, defaults.Layout, MaildirPP)
+	a.RateLimit = first(a.RateLimit, defaults.RateLimit)
 	a.MaxMessageSize = first(a.MaxMessageSize, defaults.MaxMessageSize, 2<<30)
 	a.MaxSession = first(a.MaxSession, defaults.MaxSession, 24*time.Hour)
 	a.IdleTimeout = first(a.IdleTimeout, defaults.IdleTimeout, time.Minute)

@@ -49,6 +49,7 @@ func Compare(old, next *Config) Diff {
 	}
 	d.restart("archive", old.Archive == next.Archive)
 	d.restart("state", old.State == next.State)
+	d.restart("rate_limit", old.RateLimit == next.RateLimit)
 	d.restart("daemon", old.Daemon == next.Daemon)
 	return d
 }

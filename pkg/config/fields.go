@@ -13,6 +13,7 @@ type document struct {
 	defaults       Account
 	accounts       []*Account
 	daemon         Daemon
+	rateLimit      int64
 
 	// elsewhere is set when other files have accounts too.
 	elsewhere bool
@@ -23,6 +24,7 @@ func (d *document) fields() []field {
 	return []field{
 		{name: "archive", required: true, read: path(&d.archive)},
 		{name: "state", read: path(&d.state)},
+		{name: "rate_limit", read: rateLimit(&d.rateLimit)},
 		{name: "daemon", fields: daemonFields(&d.daemon)},
 		{name: "defaults", fields: slices.Concat(scheduleFields(&d.defaults), []field{
 			hookFields(&d.defaults),
@@ -66,6 +68,7 @@ func accountFields(a *Account) []field {
 // limitFields are the bounds of a server's cost that an account can set.
 func limitFields(a *Account) []field {
 	return []field{
+		{name: "rate_limit", read: rateLimit(&a.RateLimit)},
 		{name: "max_message_size", read: messageSize(&a.MaxMessageSize)},
 		{name: "max_session", read: duration(&a.MaxSession, "1h or 24h", minSession, 0)},
 		{name: "idle_timeout", read: duration(&a.IdleTimeout, "30s or 5m", minIdleTimeout, maxIdleTimeout)},

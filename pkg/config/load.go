@@ -164,7 +164,7 @@ func (w *walk) finish(d *document) (*Config, error) {
 	if len(w.errs) > 0 {
 		return nil, w.errs
 	}
-	c := &Config{Archive: d.archive, State: d.state, Daemon: d.daemon.withDefaults()}
+	c := &Config{Archive: d.archive, State: d.state, RateLimit: d.rateLimit, Daemon: d.daemon.withDefaults()}
 	for _, a := range d.accounts {
 		a.withDefaults(&d.defaults)
 		c.Accounts = append(c.Accounts, *a)

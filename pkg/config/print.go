@@ -18,6 +18,7 @@ type (
 	printedConfig struct {
 		Archive  string           `yaml:"archive" json:"archive"`
 		State    string           `yaml:"state" json:"state"`
+		Rate     string           `yaml:"rate_limit,omitempty" json:"rate_limit,omitempty"`
 		Daemon   printedDaemon    `yaml:"daemon" json:"daemon"`
 		Accounts []printedAccount `yaml:"accounts" json:"accounts"`
 	}
@@ -37,6 +38,7 @@ type (
 
 		Layout Layout `yaml:"layout" json:"layout"`
 
+		RateLimit      string `yaml:"rate_limit,omitempty" json:"rate_limit,omitempty"`
 		MaxMessageSize string `yaml:"max_message_size" json:"max_message_size"`
 		MaxSession     string `yaml:"max_session" json:"max_session"`
 		IdleTimeout    string `yaml:"idle_timeout" json:"idle_timeout"`
@@ -99,7 +101,7 @@ func (c *Config) Print(w io.Writer) error {
 func (c *Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.printed()) }
 
 func (c *Config) printed() printedConfig {
-	p := printedConfig{Archive: escaped(c.Archive), State: escaped(c.State), Daemon: printedDaemon{
+	p := printedConfig{Archive: escaped(c.Archive), State: escaped(c.State), Rate: shortRate(c.RateLimit), Daemon: printedDaemon{
 		Listen: first(c.Daemon.Listen, off), WebConfig: escaped(c.Daemon.WebConfig),
 		Passes: c.Daemon.Passes, ConnectionsPerHost: c.Daemon.ConnectionsPerHost,
 	}}
@@ -126,6 +128,7 @@ func (a Account) printed() printedAccount {
 		Cron:           a.Cron,
 		Idle:           a.Idle,
 		Layout:         a.Layout,
+		RateLimit:      shortRate(a.RateLimit),
 		MaxMessageSize: shortSize(a.MaxMessageSize),
 		MaxSession:     shortDuration(a.MaxSession),
 		IdleTimeout:    shortDuration(a.IdleTimeout),
@@ -168,6 +171,14 @@ func printedSource(s secret.Source) any {
 		return s.Plain // which prints as [redacted]
 	}
 	return printedPassword{File: escaped(s.File), Command: s.Command, Env: s.Env, Credential: s.Credential}
+}
+
+// shortRate writes 2MB/s, and nothing for no limit.
+func shortRate(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return shortSize(n) + "/s"
 }
 
 // escaped undoes what expanded does.

@@ -43,6 +43,23 @@ func messageSize(dst *int64) reader {
 	}
 }
 
+// rateLimit reads bytes per second. Below a kilobyte no pass would come to an end.
+func rateLimit(dst *int64) reader {
+	return func(w *walk, at string, n *yaml.Node) {
+		value, ok := w.single(at, n)
+		if !ok {
+			return
+		}
+		number, perSecond := strings.CutSuffix(value, "/s")
+		size, ok := parseSize(number)
+		if !perSecond || !ok || size < 1000 {
+			w.mistake(at, n, "%s is not a rate; write for example 500kB/s or 2MB/s", quote(value))
+			return
+		}
+		*dst = size
+	}
+}
+
 // ParseSize reads a size as a file has it, such as 50MB or 2GiB, for a flag of the
 // command line.
 func ParseSize(text string) (int64, error) {

@@ -10,6 +10,7 @@ import (
 const timetables = `
 archive: /srv/mail
 state: /srv/state
+rate_limit: 2MB/s
 daemon: { listen: "off", web_config: /etc/web.yaml, passes: 8, connections_per_host: 20 }
 defaults:
   cron: "@hourly"
@@ -31,6 +32,7 @@ accounts:
   - name: c
     pop3: { host: h, username: u, password: { env: P } }
     idle: false
+    rate_limit: 500kB/s
 `
 
 func TestTimetables(t *testing.T) {
@@ -54,6 +56,9 @@ func TestTimetables(t *testing.T) {
 	}
 	if b.Hooks.PingURL.Plain.Reveal() != "https://hc.example.com/hunter2" || b.Hooks.PingURL.Env != "" || len(b.Hooks.AfterPass) != 2 {
 		t.Errorf("got %+v", b.Hooks)
+	}
+	if c.RateLimit != 2e6 || a.RateLimit != 0 || d.RateLimit != 5e5 {
+		t.Errorf("got the rates %d, %d, %d", c.RateLimit, a.RateLimit, d.RateLimit)
 	}
 	if d.Cron != "@hourly" || d.Every != 0 || d.Idle != nil {
 		t.Errorf("got %+v", d)
@@ -82,8 +87,9 @@ func TestCompare(t *testing.T) {
 	next.Accounts[2].Name = "new"
 	next.Daemon.Passes++
 	next.State = "/elsewhere"
+	next.RateLimit++
 	d := Compare(old, next)
-	want := Diff{Added: []string{"new"}, Removed: []string{"c"}, Changed: []string{"a", "b"}, Restart: []string{"state", "daemon"}}
+	want := Diff{Added: []string{"new"}, Removed: []string{"c"}, Changed: []string{"a", "b"}, Restart: []string{"state", "rate_limit", "daemon"}}
 	if !reflect.DeepEqual(d, want) || !d.Touches("new") || !d.Touches("a") || d.Touches("c") {
 		t.Errorf("got %+v, want %+v", d, want)
 	}

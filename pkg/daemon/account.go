@@ -13,6 +13,7 @@ import (
 	"mailpull/pkg/metrics"
 	"mailpull/pkg/pull"
 	"mailpull/pkg/schedule"
+	"mailpull/pkg/wire"
 )
 
 // newest is how many messages of each mailbox a turn for news brings, before
@@ -26,6 +27,7 @@ type account struct {
 	account config.Account
 	log     *slog.Logger
 	numbers *metrics.Metrics
+	pace    *wire.Pace
 
 	progress progress
 	waiters  *waiters
@@ -59,7 +61,7 @@ func (d *Daemon) newAccount(c *config.Config, a config.Account) *account {
 	life, end := context.WithCancel(d.life)
 	log := d.log.With("account", a.Name)
 	return &account{
-		config: c, account: a, log: log, numbers: d.numbers, life: life, end: end, waiters: &waiters{},
+		config: c, account: a, log: log, numbers: d.numbers, pace: d.pace, life: life, end: end, waiters: &waiters{},
 		hooks: hookLine{account: a, log: log, failed: func() { d.numbers.HookFailed(a.Name) }},
 	}
 }
@@ -80,7 +82,7 @@ func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome
 	a.numbers.Began(a.account.Name, now)
 	a.hooks.start(a.life)
 
-	t := attempt{config: a.config, account: a.account, observer: a, log: a.log, events: a, yield: turn.Yield, opened: a.weigh}
+	t := attempt{config: a.config, account: a.account, observer: a, log: a.log, events: a, pace: a.pace, yield: turn.Yield, opened: a.weigh}
 	if !turn.Backlog {
 		t.newest = newest
 	}

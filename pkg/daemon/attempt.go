@@ -31,6 +31,7 @@ type attempt struct {
 	observer pull.Observer // nil: nobody watches
 	log      *slog.Logger
 	events   wire.Events // nil: nobody watches
+	pace     *wire.Pace  // of all accounts; nil: none
 
 	// newest and yield are what a turn of the timetable asks for.
 	newest int
@@ -49,7 +50,7 @@ func (t attempt) run(ctx context.Context) (out Outcome) {
 	}()
 
 	out = Outcome{Account: t.account.Name}
-	w, err := open(t.config, t.account, t.log, t.events)
+	w, err := open(t.config, t.account, t.log, t.events, t.pace)
 	var locked *durable.LockedError
 	switch {
 	case errors.As(err, &locked):

@@ -9,6 +9,7 @@ import (
 
 	"mailpull/pkg/config"
 	"mailpull/pkg/pull"
+	"mailpull/pkg/wire"
 )
 
 // atOnce is how many accounts are pulled at the same time. Four keep two
@@ -49,6 +50,7 @@ func Once(ctx context.Context, o Options) []Outcome {
 	outcomes := make([]Outcome, len(accounts))
 	slots := make(chan struct{}, atOnce)
 	budget := newBudget(o)
+	pace := wire.NewPace(o.Config.RateLimit)
 	var workers sync.WaitGroup
 	for i, a := range accounts {
 		workers.Go(func() { // Wait is below
@@ -58,7 +60,7 @@ func Once(ctx context.Context, o Options) []Outcome {
 				outcomes[i] = Outcome{Account: a.Name, Err: pull.Interrupted()}
 				return
 			}
-			outcomes[i] = o.one(ctx, a, budget)
+			outcomes[i] = o.one(ctx, a, budget, pace)
 		})
 	}
 	workers.Wait()
@@ -66,11 +68,11 @@ func Once(ctx context.Context, o Options) []Outcome {
 }
 
 // one makes the pass over one account and tells its hooks.
-func (o Options) one(ctx context.Context, a config.Account, b *budget) Outcome {
+func (o Options) one(ctx context.Context, a config.Account, b *budget, pace *wire.Pace) Outcome {
 	if b.spent() {
 		return Outcome{Account: a.Name, Err: pull.Unfinished()}
 	}
-	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name), yield: b.spent}
+	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name), yield: b.spent, pace: pace}
 	var observer pull.Observer = nobody{}
 	if o.Observe != nil {
 		observer = o.Observe(a.Name)

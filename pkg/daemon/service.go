@@ -17,6 +17,7 @@ import (
 	"mailpull/pkg/metrics"
 	"mailpull/pkg/schedule"
 	"mailpull/pkg/systemd"
+	"mailpull/pkg/wire"
 )
 
 // drainLimit is how long a drain may last. A container engine kills after 10
@@ -78,6 +79,7 @@ type Daemon struct {
 	timetable *schedule.Scheduler
 	listener  *admin.Server // nil: off
 	control   *control.Server
+	pace      *wire.Pace // of all accounts; nil: none
 	began     time.Time
 
 	// life ends when the daemon is told to end; group waits for what hangs on it.
@@ -117,7 +119,7 @@ func newDaemon(o ServiceOptions) *Daemon {
 	life, end := context.WithCancel(context.Background())
 	return &Daemon{
 		o: o, log: o.Log, config: o.Config, notify: systemd.New(o.Log), life: life, end: end,
-		numbers: metrics.NewDaemon(o.Build), began: time.Now(), reloaded: time.Now(), state: stateRunning,
+		numbers: metrics.NewDaemon(o.Build), pace: wire.NewPace(o.Config.RateLimit), began: time.Now(), reloaded: time.Now(), state: stateRunning,
 		accounts: make(map[string]*account), volumes: make(map[string]volume),
 	}
 }

@@ -68,7 +68,7 @@ func (a *account) guardedWatch(ctx context.Context, box mail.MailboxName, wake f
 		}
 	}()
 	return pull.Watch(ctx, pull.WatchOptions{
-		Source: newSource(a.account, log, a), Mailbox: box, News: wake, Connected: a.idling,
+		Source: newSource(a.account, log, a, a.pace), Mailbox: box, News: wake, Connected: a.idling,
 	})
 }
 

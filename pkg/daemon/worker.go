@@ -37,8 +37,8 @@ type worker struct {
 
 // open takes the account's lock and opens its state and its archive. A
 // *durable.LockedError says that another process has the account.
-func open(c *config.Config, a config.Account, log *slog.Logger, events wire.Events) (*worker, error) {
-	w := &worker{account: a, log: log, source: newSource(a, log, events)}
+func open(c *config.Config, a config.Account, log *slog.Logger, events wire.Events, all *wire.Pace) (*worker, error) {
+	w := &worker{account: a, log: log, source: newSource(a, log, events, all)}
 	if err := w.openAll(c); err != nil {
 		w.recordFailure(err)
 		w.close()
@@ -186,10 +186,11 @@ func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 
 // NewSource returns the server side of an account. It does no I/O. It is for
 // commands that only look; a pass has its own.
-func NewSource(a config.Account, log *slog.Logger) pull.Source { return newSource(a, log, nil) }
+func NewSource(a config.Account, log *slog.Logger) pull.Source { return newSource(a, log, nil, nil) }
 
-// newSource returns the same for a pass; events may be nil.
-func newSource(a config.Account, log *slog.Logger, events wire.Events) pull.Source {
+// newSource returns the same for a pass. all is the pace of all accounts; it and
+// events may be nil.
+func newSource(a config.Account, log *slog.Logger, events wire.Events, all *wire.Pace) pull.Source {
 	o := wire.Options{
 		Host:           a.Host,
 		Port:           a.Port,
@@ -199,6 +200,7 @@ func newSource(a config.Account, log *slog.Logger, events wire.Events) pull.Sour
 		Limits:         wire.Limits{Literal: a.MaxMessageSize, Session: a.MaxSession, Idle: a.IdleTimeout},
 		Login:          signin.Login{Username: a.Username, Password: a.Password.Read},
 		Events:         events,
+		Paces:          []*wire.Pace{all, wire.NewPace(a.RateLimit)},
 		Log:            log,
 	}
 	if a.Protocol == config.POP3 {

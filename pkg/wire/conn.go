@@ -31,6 +31,7 @@ type Conn struct {
 	net.Conn
 	limits   Limits
 	counters *Counters
+	paces    []*Pace
 	end      time.Time // of the session
 
 	mu       sync.Mutex
@@ -129,7 +130,13 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.beforeRead(); err != nil {
 		return 0, err
 	}
+	for _, pace := range c.paces {
+		p = p[:min(len(p), pace.most())]
+	}
 	n, err := c.Conn.Read(p)
+	for _, pace := range c.paces {
+		c.later(pace.took(n))
+	}
 	if total := c.counters.In.Add(int64(n)); err == nil && c.limits.Bytes > 0 && total > c.limits.Bytes {
 		err = ErrTooMuch
 	}
@@ -137,6 +144,19 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return n, c.readFailed(err)
 	}
 	return n, nil
+}
+
+// later puts off when the response in hand is due: what we waited ourselves is
+// not the server's fault.
+func (c *Conn) later(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.response.IsZero() {
+		c.response = c.response.Add(d)
+	}
 }
 
 // beforeRead sets the deadline under the lock, so that an Await of another

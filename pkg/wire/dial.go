@@ -46,6 +46,7 @@ type Options struct {
 	Limits   Limits
 	Counters *Counters    // nil: nobody counts
 	Events   Events       // nil: nobody watches
+	Paces    []*Pace      // limits of what is read, all of which hold; nil ones are none
 	Log      *slog.Logger // nil: nothing is logged
 }
 
@@ -123,6 +124,7 @@ func (o Options) dial(ctx context.Context) (*Conn, error) {
 		return nil, causeOf(ctx, err)
 	}
 	conn := newConn(report(raw, o.Events), o.Limits, o.Counters)
+	conn.paces = slices.DeleteFunc(slices.Clone(o.Paces), func(p *Pace) bool { return p == nil })
 	if o.Security == None && !o.plaintextAllowed(raw.RemoteAddr()) {
 		_ = conn.Close() // nothing was said on it
 		return nil, errPlaintext

@@ -80,9 +80,8 @@ func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome
 	a.waiters.begin()
 	a.progress.begin(now)
 	a.numbers.Began(a.account.Name, now)
-	a.hooks.start(a.life)
 
-	t := attempt{config: a.config, account: a.account, observer: a, log: a.log, events: a, pace: a.pace, yield: turn.Yield, opened: a.weigh}
+	t := attempt{config: a.config, account: a.account, observer: a, log: a.log, events: a, pace: a.pace, yield: turn.Yield, opened: a.opened}
 	if !turn.Backlog {
 		t.newest = newest
 	}
@@ -106,6 +105,12 @@ func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome
 func (a *account) window() schedule.Window {
 	w := a.account.Window
 	return schedule.Window{From: w.From, To: w.To, Location: a.account.Timezone}
+}
+
+// opened is called when the account's lock is held and its records are open.
+func (a *account) opened(w *worker) {
+	a.hooks.start(a.life)
+	a.weigh(w)
 }
 
 // weigh counts the bytes of the archive, before the first pass adds to them. It

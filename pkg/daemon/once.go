@@ -79,7 +79,7 @@ func (o Options) one(ctx context.Context, a config.Account, b *budget, pace *wir
 	}
 	t.observer = counted{observer, b}
 	hooks := readHooks(ctx, a, t.log)
-	hooks.Start(ctx, a.Name)
+	t.opened = func(*worker) { hooks.Start(ctx, a.Name) } // whose account another process has is not begun
 	out := t.withRefusals(ctx)
 	if out.Locked == nil {
 		hooks.Done(ctx, eventOf(o.Config, a, out))

@@ -89,7 +89,9 @@ func (d commands) named(names []string) ([]*account, error) {
 	var list []*account
 	if len(names) == 0 {
 		for _, a := range d.config.Accounts {
-			list = append(list, d.accounts[a.Name])
+			if known := d.accounts[a.Name]; known != nil { // else it comes in a moment
+				list = append(list, known)
+			}
 		}
 		return list, nil
 	}

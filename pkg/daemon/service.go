@@ -145,14 +145,15 @@ func (d *Daemon) open() error {
 	if err := d.listen(); err != nil {
 		return err
 	}
+	if d.control, err = control.Listen(control.Options{Path: SocketPath(c), Handler: commands{d}, Log: d.log}); err != nil {
+		return err
+	}
 	d.group.Go(func() { // close waits for it
 		watchVolumes(d.life, c, d.log, d.seen).Wait()
 	})
 	d.put(c.Accounts)
 	d.numbers.Reloaded(true, d.reloaded, c.Hash())
-	// The last one: who can ask finds every account.
-	d.control, err = control.Listen(control.Options{Path: SocketPath(c), Handler: commands{d}, Log: d.log})
-	return err
+	return nil
 }
 
 // listen opens the listener for metrics and the status page.

@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mailpull/pkg/mail"
 	"mailpull/pkg/pull"
 )
 
@@ -40,11 +39,3 @@ func (c counted) Received(n int) {
 	c.budget.taken.Add(int64(n))
 	c.Observer.Received(n)
 }
-
-// nobody is the observer of a pass that nobody watches.
-type nobody struct{}
-
-func (nobody) Planned(mail.MailboxName, int)   {}
-func (nobody) Received(int)                    {}
-func (nobody) Delivered(mail.MailboxName, int) {}
-func (nobody) Done(mail.MailboxResult)         {}

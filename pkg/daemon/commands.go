@@ -84,17 +84,12 @@ func (d commands) each(names []string, said string, do func(string) error) error
 
 // named returns the accounts with these names, or all.
 func (d commands) named(names []string) ([]*account, error) {
+	if len(names) == 0 {
+		return d.inOrder(), nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []*account
-	if len(names) == 0 {
-		for _, a := range d.config.Accounts {
-			if known := d.accounts[a.Name]; known != nil { // else it comes in a moment
-				list = append(list, known)
-			}
-		}
-		return list, nil
-	}
 	for _, name := range names {
 		a := d.accounts[name]
 		if a == nil {

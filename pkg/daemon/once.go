@@ -73,7 +73,7 @@ func (o Options) one(ctx context.Context, a config.Account, b *budget, pace *wir
 		return Outcome{Account: a.Name, Err: pull.Unfinished()}
 	}
 	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name), yield: b.spent, pace: pace}
-	var observer pull.Observer = nobody{}
+	var observer pull.Observer = pull.Silent{}
 	if o.Observe != nil {
 		observer = o.Observe(a.Name)
 	}

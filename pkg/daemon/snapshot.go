@@ -28,10 +28,6 @@ func (d *Daemon) snapshot() admin.Snapshot {
 		Version: d.o.Build.Version, Commit: d.o.Build.Revision, Started: d.began, Now: time.Now(), State: d.state, Problem: problem,
 		Reload: admin.Reload{Time: d.reloaded, Error: d.mistake},
 	}
-	accounts := make(map[string]*account, len(d.accounts))
-	for name, a := range d.accounts {
-		accounts[name] = a
-	}
 	for _, name := range []string{"archive", "state"} {
 		if v, ok := d.volumes[name]; ok {
 			s.Volumes = append(s.Volumes, admin.Volume{
@@ -41,17 +37,14 @@ func (d *Daemon) snapshot() admin.Snapshot {
 			})
 		}
 	}
-	order := d.config.Accounts
 	d.mu.Unlock()
 
 	status := make(map[string]schedule.Status)
 	for _, st := range d.timetable.Status() {
 		status[st.Account] = st
 	}
-	for _, c := range order {
-		if a := accounts[c.Name]; a != nil {
-			s.Accounts = append(s.Accounts, a.snapshot(status[c.Name], s.Now))
-		}
+	for _, a := range d.inOrder() {
+		s.Accounts = append(s.Accounts, a.snapshot(status[a.account.Name], s.Now))
 	}
 	return s
 }
@@ -175,7 +168,21 @@ func (d *Daemon) seen(v volume) {
 	d.volumes[v.name] = v
 }
 
-// known returns all accounts.
+// inOrder returns the accounts of the configuration, in its order. One that is
+// being put in comes in a moment.
+func (d *Daemon) inOrder() []*account {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []*account
+	for _, c := range d.config.Accounts {
+		if a := d.accounts[c.Name]; a != nil {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// known returns all accounts, those that are being taken out too, in no order.
 func (d *Daemon) known() []*account {
 	d.mu.Lock()
 	defer d.mu.Unlock()

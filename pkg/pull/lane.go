@@ -353,13 +353,20 @@ func (o observed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// silent is the observer of a pass that nobody watches.
-type silent struct{}
+// Silent is the observer of a pass that nobody watches.
+type Silent struct{}
 
-func (silent) Planned(mail.MailboxName, int)   {}
-func (silent) Received(int)                    {}
-func (silent) Delivered(mail.MailboxName, int) {}
-func (silent) Done(mail.MailboxResult)         {}
+// Planned implements Observer.
+func (Silent) Planned(mail.MailboxName, int) {}
+
+// Received implements Observer.
+func (Silent) Received(int) {}
+
+// Delivered implements Observer.
+func (Silent) Delivered(mail.MailboxName, int) {}
+
+// Done implements Observer.
+func (Silent) Done(mail.MailboxResult) {}
 
 func sortByPlace(results []mail.MailboxResult, place map[mail.MailboxName]int) {
 	slices.SortFunc(results, func(a, b mail.MailboxResult) int {

@@ -163,7 +163,7 @@ func newPass(ctx context.Context, o Options) *pass {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Observer == nil {
-		o.Observer = silent{}
+		o.Observer = Silent{}
 	}
 	if o.Choose == nil {
 		o.Choose = func(m mail.Mailbox) bool { return !m.NoSelect }

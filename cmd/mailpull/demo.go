@@ -13,6 +13,7 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
 	"mailpull/pkg/demo"
+	"mailpull/pkg/display"
 	"mailpull/pkg/mail"
 	"mailpull/pkg/secret"
 )
@@ -69,7 +70,7 @@ func (a *app) demonstrate(ctx context.Context, dir string) error {
 	second := server.Served()
 	again := second.IMAP.Bodies + second.POP3.Bodies - first.IMAP.Bodies - first.POP3.Bodies
 	fmt.Fprintf(a.stdout, "\nThe servers sent %s messages in the first pass and %s in the second: nothing came twice.\n",
-		grouped(first.IMAP.Bodies+first.POP3.Bodies), grouped(again))
+		display.Grouped(first.IMAP.Bodies+first.POP3.Bodies), display.Grouped(again))
 	fmt.Fprintf(a.stdout, "The archive is in %s; read it with any mail program that knows Maildir,\nfor example: mutt -f %s\n",
 		cfg.Archive, filepath.Join(cfg.Archive, "imap"))
 	if again != 0 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mailpull/pkg/demo"
+	"mailpull/pkg/display"
 	"mailpull/pkg/mailtest"
 )
 
@@ -117,7 +118,7 @@ func (f *figures) static() {
 	if err != nil {
 		f.b.Fatal(err)
 	}
-	f.say("binary: %s, %s", linked, size(info.Size()))
+	f.say("binary: %s, %s", linked, display.Size(info.Size()))
 }
 
 func (f *figures) startUp() {
@@ -189,9 +190,9 @@ func (f *figures) firstPass() {
 	}
 	o, t := median(ours), median(theirs)
 	slices.Sort(drains)
-	f.say("first IMAP pass, %d messages, %s, durable:", n, size(bytes))
+	f.say("first IMAP pass, %d messages, %s, durable:", n, display.Size(bytes))
 	f.say("  mailpull %v (peak %s), mbsync %v (peak %s): ratio %.2f (limit 0.60)",
-		o.took.Round(time.Millisecond), size(o.peak), t.took.Round(time.Millisecond), size(t.peak), o.took.Seconds()/t.took.Seconds())
+		o.took.Round(time.Millisecond), display.Size(o.peak), t.took.Round(time.Millisecond), display.Size(t.peak), o.took.Seconds()/t.took.Seconds())
 	f.say("  spread: mailpull %v, mbsync %v", times(ours), times(theirs))
 	f.say("  one connection drained and thrown away: %v", drains[len(drains)/2].Round(time.Millisecond))
 }
@@ -303,7 +304,7 @@ func (f *figures) manyMessages() {
 		again := f.timed(f.binary, "run", "--config", config)
 		f.mustHold(filepath.Join(dir, "mail"), n)
 		f.say("peak memory, %s, mailbox of %d messages (limit 33.6 MB): first pass %s in %v, no news %s in %v, checkpoint deleted %s in %v", protocol, n,
-			size(first.peak), first.took.Round(10*time.Millisecond), size(idle.peak), idle.took.Round(time.Millisecond), size(again.peak), again.took.Round(10*time.Millisecond))
+			display.Size(first.peak), first.took.Round(10*time.Millisecond), display.Size(idle.peak), idle.took.Round(time.Millisecond), display.Size(again.peak), again.took.Round(10*time.Millisecond))
 	}
 }
 
@@ -318,7 +319,7 @@ func (f *figures) largeMessage() {
 			dir := f.b.TempDir()
 			r := f.timed(f.binary, "run", "--config", f.account(dir, d, protocol, name))
 			f.mustHold(filepath.Join(dir, "mail"), 1)
-			f.say("peak memory, %s, one message of %s (%s; limit 33.6 MB): %s in %v", protocol, size(int64(len(text))), name, size(r.peak), r.took.Round(10*time.Millisecond))
+			f.say("peak memory, %s, one message of %s (%s; limit 33.6 MB): %s in %v", protocol, display.Size(int64(len(text))), name, display.Size(r.peak), r.took.Round(10*time.Millisecond))
 		}
 	}
 }

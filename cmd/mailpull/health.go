@@ -13,6 +13,7 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/control"
 	"mailpull/pkg/daemon"
+	"mailpull/pkg/display"
 )
 
 // healthLimit is how long a daemon may take to say how it is.
@@ -119,7 +120,7 @@ func (a *app) showHealth(answer healthAnswer, code int, asJSON bool) error {
 			return err
 		}
 	case answer.Healthy:
-		fmt.Fprintf(a.stdout, "healthy, accounts: %s\n", grouped(answer.Accounts))
+		fmt.Fprintf(a.stdout, "healthy, accounts: %s\n", display.Grouped(answer.Accounts))
 	}
 	if answer.Healthy {
 		return nil

@@ -17,7 +17,7 @@ import (
 // of the others. Imports go down, never up, never sideways between the middle
 // bands.
 var house = map[string][]string{
-	"cmd/mailpull": {"configs", "pkg/archive/maildir", "pkg/checkpoint", "pkg/config", "pkg/control", "pkg/daemon", "pkg/demo", "pkg/durable", "pkg/mail", "pkg/metrics", "pkg/pull", "pkg/secret", "pkg/systemd"},
+	"cmd/mailpull": {"configs", "pkg/archive/maildir", "pkg/checkpoint", "pkg/config", "pkg/control", "pkg/daemon", "pkg/demo", "pkg/display", "pkg/durable", "pkg/mail", "pkg/metrics", "pkg/pull", "pkg/secret", "pkg/systemd"},
 	"configs":      {},
 
 	"pkg/daemon": {"pkg/config", "pkg/pull", "pkg/schedule", "pkg/admin", "pkg/control", "pkg/hook", "pkg/systemd", "pkg/source/imap", "pkg/source/pop3", "pkg/archive/maildir", "pkg/checkpoint", "pkg/manifest", "pkg/durable", "pkg/wire", "pkg/signin", "pkg/mail", "pkg/metrics", "pkg/secret"},
@@ -25,7 +25,7 @@ var house = map[string][]string{
 	"pkg/config":   {"pkg/mail", "pkg/secret"},
 	"pkg/schedule": {"pkg/mail"},
 	"pkg/pull":     {"pkg/mail"},
-	"pkg/admin":    {"pkg/mail"},
+	"pkg/admin":    {"pkg/display", "pkg/mail"},
 	"pkg/control":  {"pkg/mail"},
 	"pkg/hook":     {"pkg/mail", "pkg/secret"},
 	"pkg/systemd":  {},
@@ -42,6 +42,7 @@ var house = map[string][]string{
 	"pkg/record":  {"pkg/durable", "pkg/mail"},
 	"pkg/durable": {},
 
+	"pkg/display": {},
 	"pkg/mail":    {},
 	"pkg/secret":  {},
 	"pkg/metrics": {"pkg/mail"},

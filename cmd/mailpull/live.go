@@ -12,6 +12,7 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/control"
 	"mailpull/pkg/daemon"
+	"mailpull/pkg/display"
 	"mailpull/pkg/mail"
 )
 
@@ -129,7 +130,7 @@ func (a *app) showReports(reports []control.Report, asJSON bool) error {
 		t := newTable(a.stdout, "ACCOUNT", "STATE", "NEW", "MISSING", "QUARANTINED")
 		t.hideZeros = "QUARANTINED"
 		for _, r := range reports {
-			t.row(r.Account, string(r.State), grouped(r.New), grouped(r.Missing), grouped(r.Quarantined))
+			t.row(r.Account, string(r.State), display.Grouped(r.New), display.Grouped(r.Missing), display.Grouped(r.Quarantined))
 		}
 		t.flush()
 	}

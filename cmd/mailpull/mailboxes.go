@@ -7,6 +7,7 @@ import (
 
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
+	"mailpull/pkg/display"
 	"mailpull/pkg/mail"
 )
 
@@ -78,7 +79,7 @@ func (a *app) listMailboxes(cmd *cobra.Command, account config.Account, asJSON b
 	}
 	t := newTable(a.stdout, "MAILBOX", "USE", "MESSAGES", "SIZE", "PULLED", "WHY")
 	for _, m := range answers {
-		t.row(printable(m.Name), strings.Join(m.SpecialUse, " "), optional(m.Messages, grouped), optional(m.Size, size), yesNo(m.Selected), m.Reason)
+		t.row(printable(m.Name), strings.Join(m.SpecialUse, " "), optional(m.Messages, display.Grouped), optional(m.Size, display.Size), yesNo(m.Selected), m.Reason)
 	}
 	t.flush()
 	return nil

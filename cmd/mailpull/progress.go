@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mailpull/pkg/display"
 	"mailpull/pkg/mail"
 )
 
@@ -110,13 +111,13 @@ func (p *progress) wipe() {
 // line says where the run is: messages, bytes, rate and time left.
 func (p *progress) line(took time.Duration) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %q  %s/%s messages", p.account, string(p.mailbox), grouped(p.arrived), grouped(p.planned))
-	fmt.Fprintf(&b, "  %s", size(p.bytes))
+	fmt.Fprintf(&b, "%s %q  %s/%s messages", p.account, string(p.mailbox), display.Grouped(p.arrived), display.Grouped(p.planned))
+	fmt.Fprintf(&b, "  %s", display.Size(p.bytes))
 	if seconds := took.Seconds(); seconds >= 1 {
-		fmt.Fprintf(&b, "  %s/s", size(int64(float64(p.bytes)/seconds)))
+		fmt.Fprintf(&b, "  %s/s", display.Size(int64(float64(p.bytes)/seconds)))
 		if p.arrived > 0 && p.arrived < p.planned {
 			left := time.Duration(float64(took) / float64(p.arrived) * float64(p.planned-p.arrived))
-			fmt.Fprintf(&b, "  %s left", roughly(left))
+			fmt.Fprintf(&b, "  %s left", display.Roughly(left))
 		}
 	}
 	return b.String()
@@ -165,46 +166,3 @@ func (a accountProgress) Delivered(box mail.MailboxName, messages int) {
 
 // Done implements pull.Observer.
 func (a accountProgress) Done(mail.MailboxResult) {}
-
-// grouped writes a number with a comma between thousands.
-func grouped(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// size writes a number of bytes with three digits and a decimal unit.
-func size(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	value := float64(n)
-	for _, unit := range []string{"kB", "MB", "GB", "TB"} {
-		value /= 1000
-		if value < 9.995 {
-			return fmt.Sprintf("%.2f %s", value, unit)
-		}
-		if value < 99.95 {
-			return fmt.Sprintf("%.1f %s", value, unit)
-		}
-		if value < 999.5 {
-			return fmt.Sprintf("%.0f %s", value, unit)
-		}
-	}
-	return fmt.Sprintf("%.0f PB", value/1000)
-}
-
-// roughly writes a duration with one unit, as a person would say it.
-func roughly(d time.Duration) string {
-	switch {
-	case d < 90*time.Second:
-		return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
-	case d < 90*time.Minute:
-		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", int(d.Round(time.Hour).Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
-}

@@ -13,6 +13,7 @@ import (
 
 	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/config"
+	"mailpull/pkg/display"
 	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
 )
@@ -179,7 +180,7 @@ func (a *app) writeQuarantine(answers []quarantineAnswer) {
 		if m.UID != 0 {
 			place = fmt.Sprint(m.UID)
 		}
-		t.row(m.Account, printable(m.Mailbox), place, m.Key, grouped(m.Tries), m.next(now), printable(m.Reason))
+		t.row(m.Account, printable(m.Mailbox), place, m.Key, display.Grouped(m.Tries), m.next(now), printable(m.Reason))
 	}
 	t.flush()
 }

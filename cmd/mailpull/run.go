@@ -13,6 +13,7 @@ import (
 
 	"mailpull/pkg/config"
 	"mailpull/pkg/daemon"
+	"mailpull/pkg/display"
 	"mailpull/pkg/mail"
 	"mailpull/pkg/metrics"
 	"mailpull/pkg/pull"
@@ -136,7 +137,7 @@ func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
 	t.hideZeros = "QUARANTINED"
 	for _, o := range outcomes {
 		for _, m := range o.Result.Mailboxes {
-			t.row(o.Account, printable(string(m.Mailbox)), grouped(m.Server), grouped(m.Archived), grouped(m.New), grouped(m.Missing), grouped(m.Quarantined))
+			t.row(o.Account, printable(string(m.Mailbox)), display.Grouped(m.Server), display.Grouped(m.Archived), display.Grouped(m.New), display.Grouped(m.Missing), display.Grouped(m.Quarantined))
 		}
 	}
 	t.flush()
@@ -161,21 +162,21 @@ func verdict(o daemon.Outcome) string {
 		sum.Quarantined += m.Quarantined
 	}
 	text := fmt.Sprintf("%s: %s; %s new, %s in %s", o.Account, balance(sum),
-		grouped(o.Result.New), size(o.Result.Bytes), took(o.Result.End.Sub(o.Result.Start)))
+		display.Grouped(o.Result.New), display.Size(o.Result.Bytes), took(o.Result.End.Sub(o.Result.Start)))
 	if o.Result.Left > 0 {
-		text += fmt.Sprintf("; %s left for the next run", grouped(o.Result.Left))
+		text += fmt.Sprintf("; %s left for the next run", display.Grouped(o.Result.Left))
 	}
 	if sum.Gone > 0 {
-		text += fmt.Sprintf("; %s gone from the server meanwhile", grouped(sum.Gone))
+		text += fmt.Sprintf("; %s gone from the server meanwhile", display.Grouped(sum.Gone))
 	}
 	return text
 }
 
 // balance compares what the server has with what the archive has.
 func balance(m mail.MailboxResult) string {
-	text := fmt.Sprintf("server %s, archived %s, missing %s", grouped(m.Server), grouped(m.Archived), grouped(m.Missing))
+	text := fmt.Sprintf("server %s, archived %s, missing %s", display.Grouped(m.Server), display.Grouped(m.Archived), display.Grouped(m.Missing))
 	if m.Quarantined > 0 {
-		text += fmt.Sprintf(", in quarantine %s", grouped(m.Quarantined))
+		text += fmt.Sprintf(", in quarantine %s", display.Grouped(m.Quarantined))
 	}
 	return text
 }

@@ -13,6 +13,7 @@ import (
 
 	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/config"
+	"mailpull/pkg/display"
 	"mailpull/pkg/durable"
 	"mailpull/pkg/mail"
 )
@@ -187,7 +188,7 @@ func (l liveAccount) next(now time.Time) string {
 	case d < time.Second:
 		return "soon"
 	default:
-		return "in " + roughly(d)
+		return "in " + display.Roughly(d)
 	}
 }
 
@@ -205,7 +206,7 @@ func (a *app) writeStatus(answers []accountAnswer, live map[string]liveAccount) 
 		if s.LastComplete != nil {
 			complete = fmt.Sprintf("%s (%s)", s.LastComplete.Local().Format("2006-01-02 15:04"), ago(*s.LastComplete, now))
 		}
-		row := []string{s.Account, s.Source, s.State, grouped(len(s.Mailboxes)), grouped(s.Messages), grouped(s.Quarantined), complete}
+		row := []string{s.Account, s.Source, s.State, display.Grouped(len(s.Mailboxes)), display.Grouped(s.Messages), display.Grouped(s.Quarantined), complete}
 		if live != nil {
 			l := live[s.Account]
 			row = append(row, cmp.Or(l.State, "unknown"), l.next(now))

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"mailpull/pkg/display"
 )
 
 // table lines up columns. Numbers stand to the right, the rest to the left.
@@ -117,5 +119,5 @@ func ago(t, now time.Time) string {
 	if d < 2*time.Second {
 		return "just now"
 	}
-	return roughly(d) + " ago"
+	return display.Roughly(d) + " ago"
 }

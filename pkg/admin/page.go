@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"mailpull/pkg/display"
 )
 
 var (
@@ -90,7 +93,7 @@ func viewOf(s Snapshot) pageView {
 
 // summary is what a person reads first.
 func summary(accounts, need int, low bool) string {
-	text := grouped(accounts) + " accounts"
+	text := display.Grouped(accounts) + " accounts"
 	if accounts == 1 {
 		text = "1 account"
 	}
@@ -98,7 +101,7 @@ func summary(accounts, need int, low bool) string {
 	case need == 1:
 		text += ", 1 needs you"
 	case need > 1:
-		text += ", " + grouped(need) + " need you"
+		text += ", " + display.Grouped(need) + " need you"
 	case !low:
 		text += ", nothing for you to do"
 	}
@@ -124,7 +127,7 @@ func (a accountView) rank() int {
 func viewOfAccount(a Account, now time.Time) accountView {
 	v := accountView{
 		Account: a, Complete: ago(a.LastComplete, now), Next: until(a, now),
-		Archived: grouped(a.Archived), Waiting: grouped(a.Waiting), Q: grouped(a.Quarantined),
+		Archived: display.Grouped(a.Archived), Waiting: display.Grouped(a.Waiting), Q: display.Grouped(a.Quarantined),
 	}
 	v.Word, v.Kind = word(a)
 	v.Why, v.NextStep = short(a.Reason), short(a.NextStep)
@@ -167,24 +170,24 @@ func share(p Progress) (text string, percent int) {
 	if p.Planned == 0 {
 		return "looking for news", 0
 	}
-	text = fmt.Sprintf("%s of %s messages, %s", grouped(p.Done), grouped(p.Planned), amount(float64(p.Bytes)))
+	text = fmt.Sprintf("%s of %s messages, %s", display.Grouped(p.Done), display.Grouped(p.Planned), display.Size(p.Bytes))
 	if p.Rate > 0 {
-		text += fmt.Sprintf(", %s/s", amount(p.Rate))
+		text += fmt.Sprintf(", %s/s", display.Size(int64(p.Rate)))
 	}
 	if p.Left > 0 {
-		text += fmt.Sprintf(", %s left", roughly(p.Left))
+		text += fmt.Sprintf(", %s left", display.Roughly(p.Left))
 	}
 	return text, min(100, 100*p.Done/p.Planned)
 }
 
 func viewOfVolume(v Volume) volumeView {
-	out := volumeView{Name: v.Name, Free: amount(float64(v.FreeBytes)) + " free"}
+	out := volumeView{Name: v.Name, Free: display.Size(int64(min(v.FreeBytes, math.MaxInt64))) + " free"}
 	if v.TotalBytes > 0 {
-		out.Free += " of " + amount(float64(v.TotalBytes))
+		out.Free += " of " + display.Size(int64(min(v.TotalBytes, math.MaxInt64)))
 		out.Percent = int(100 - 100*float64(v.FreeBytes)/float64(v.TotalBytes))
 	}
 	if v.TotalInodes > 0 {
-		out.Inodes = "room for " + grouped(int(v.FreeInodes)) + " files"
+		out.Inodes = "room for " + display.Grouped(int(v.FreeInodes)) + " files"
 	}
 	out.Low = out.Percent >= 90 || v.TotalInodes > 0 && float64(v.FreeInodes) < 0.1*float64(v.TotalInodes)
 	return out

@@ -27,7 +27,7 @@ var house = map[string][]string{
 	"pkg/pull":     {"pkg/mail"},
 	"pkg/admin":    {"pkg/display", "pkg/mail"},
 	"pkg/control":  {"pkg/mail"},
-	"pkg/hook":     {"pkg/mail", "pkg/secret"},
+	"pkg/hook":     {"pkg/command", "pkg/mail", "pkg/secret"},
 	"pkg/systemd":  {},
 	"pkg/demo":     {"pkg/mail"},
 
@@ -44,7 +44,8 @@ var house = map[string][]string{
 
 	"pkg/display": {},
 	"pkg/mail":    {},
-	"pkg/secret":  {},
+	"pkg/command": {},
+	"pkg/secret":  {"pkg/command"},
 	"pkg/metrics": {"pkg/mail"},
 
 	// Only tests import mailtest, so it may know everybody.

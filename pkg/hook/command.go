@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"mailpull/pkg/command"
 )
 
 const (
@@ -17,16 +17,10 @@ const (
 	// went wrong stands.
 	maxOutput = 4 << 10
 
-	// pipeLimit is how long the output may stay open after the command has
-	// ended. What it left running often holds it.
-	pipeLimit = 2 * time.Second
-
 	// defaultPath is where a command looks for others when mailpull has no
 	// PATH itself.
 	defaultPath = "/usr/local/bin:/usr/bin:/bin"
 )
-
-var errTooLong = errors.New("took too long")
 
 // environment is what the command can read. It is made anew and not inherited:
 // mailpull's own environment may hold passwords.
@@ -55,45 +49,15 @@ func environment(e Event) []string {
 // the limit, and when ctx ends, it is killed with all that it has started; what
 // it left running when it ended by itself is left alone.
 func run(ctx context.Context, argv, env []string, limit time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
-	defer cancel()
 	output := &tail{limit: maxOutput}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = env
-	cmd.Stdout, cmd.Stderr = output, output
-	// A session of its own makes a process group that can be killed whole, and
-	// has no terminal. Stdin is nil, which is /dev/null.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = pipeLimit
-
-	err := cmd.Run()
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it ended well and left something behind that holds its output
+	err := command.Run(ctx, command.Options{Argv: argv, Env: env, Stdout: output, Stderr: output, Limit: limit})
+	if errors.Is(err, command.ErrTooLong) {
+		err = fmt.Errorf("killed after %v: %w", limit, context.DeadlineExceeded)
 	}
 	if err != nil {
-		err = fmt.Errorf("%q: %w", argv[0], commandError(ctx, err, limit))
+		err = fmt.Errorf("%q: %w", argv[0], err)
 	}
 	return []byte(strings.ToValidUTF8(string(output.kept), "\uFFFD")), err
-}
-
-// commandError says in plain words why the command failed.
-func commandError(ctx context.Context, err error, limit time.Duration) error {
-	if context.Cause(ctx) == errTooLong {
-		return fmt.Errorf("killed after %v: %w", limit, context.DeadlineExceeded)
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var execErr *exec.Error
-	if errors.As(err, &execErr) {
-		return execErr.Err // the text before it has the name already
-	}
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }
 
 // tail keeps the last limit bytes that are written to it, so that a command that

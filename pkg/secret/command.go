@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
+
+	"mailpull/pkg/command"
 )
 
 const (
@@ -17,59 +17,25 @@ const (
 	// would wait for ever.
 	commandLimit = 30 * time.Second
 
-	// pipeLimit is how long the output may stay open after the command has
-	// ended. Agents that it left running often hold it.
-	pipeLimit = 2 * time.Second
-
 	// maxComplaint is how much of a command's standard error an error shows.
 	maxComplaint = 200
 )
-
-var errTooSlow = errors.New("took too long")
 
 // fromCommand runs argv without a shell and returns the first line of its
 // standard output. All that it printed there stays out of every error.
 func fromCommand(ctx context.Context, argv []string, limit time.Duration) (String, error) {
 	what := fmt.Sprintf("secret command %q", argv[0])
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooSlow)
-	defer cancel()
-
 	stdout := &head{limit: maxSize + 2} // the secret and its line end
 	stderr := &head{limit: 4 << 10}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	// A session of its own makes a process group that can be killed whole, and
-	// has no terminal: a command that asks a person fails at once instead of
-	// being stopped in the background. Stdin is nil, which is /dev/null.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = pipeLimit
-
-	err := cmd.Run()
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it ended well and left an agent behind that holds its output
+	err := command.Run(ctx, command.Options{Argv: argv, Stdout: stdout, Stderr: stderr, Limit: limit})
+	if errors.Is(err, command.ErrTooLong) {
+		err = fmt.Errorf("killed after %v; it must print the secret without asking anybody: %w", limit, context.DeadlineExceeded)
 	}
 	line := firstLine(stdout.kept)
 	if err != nil {
-		return String{}, fmt.Errorf("%s: %w%s", what, commandError(ctx, err, limit), complaint(stderr.kept, line))
+		return String{}, fmt.Errorf("%s: %w%s", what, err, complaint(stderr.kept, line))
 	}
 	return checked(what+": first line of its output", line)
-}
-
-// commandError says in plain words why the command gave no secret.
-func commandError(ctx context.Context, err error, limit time.Duration) error {
-	if context.Cause(ctx) == errTooSlow {
-		return fmt.Errorf("killed after %v; it must print the secret without asking anybody: %w",
-			limit, context.DeadlineExceeded)
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var execErr *exec.Error
-	if errors.As(err, &execErr) {
-		return execErr.Err // the text before it has the name already
-	}
-	return withoutPath(err)
 }
 
 // complaint returns what the command said on standard error, fit to stand at

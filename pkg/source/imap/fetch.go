@@ -51,7 +51,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		Session:  s,
 		refs:     refs,
 		receiver: r,
-		plan:     newPlanner(refs.UIDs.Minus(alone)),
+		plan:     newPlanner(refs.UIDs.Minus(alone), s.average),
 		alone:    alone,
 		since:    time.Now(),
 		jobs:     make(chan *command, maxInFlight),

@@ -26,14 +26,16 @@ const (
 type planner struct {
 	rest     []mail.UIDRange
 	next     mail.UID // the first UID of rest[0] that is left
+	average  int64    // what the server told of their size, 0 if nothing
 	messages int64
 	bytes    int64
 	single   bool // one message for each command
 }
 
-// newPlanner returns a planner for the set.
-func newPlanner(set mail.UIDSet) *planner {
-	p := &planner{rest: set}
+// newPlanner returns a planner for the set, whose messages have that many bytes
+// on average, 0 if nobody knows.
+func newPlanner(set mail.UIDSet, average int64) *planner {
+	p := &planner{rest: set, average: average}
 	if len(set) > 0 {
 		p.next = set[0].Lo
 	}
@@ -72,9 +74,12 @@ func (p *planner) messagesPerCommand() int64 {
 	if p.single {
 		return 1
 	}
-	if p.messages == 0 {
+	average := p.average
+	switch {
+	case p.messages > 0:
+		average = max(1, p.bytes/p.messages)
+	case average == 0:
 		return firstMessages
 	}
-	average := max(1, p.bytes/p.messages)
 	return min(max(1, wantBytes/average), maxMessages)
 }

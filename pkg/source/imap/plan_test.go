@@ -48,10 +48,10 @@ func TestPlannerCoversTheSet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := newPlanner(set)
+			p := newPlanner(set, 0)
 			drain(t, p, set)
 
-			small := newPlanner(set)
+			small := newPlanner(set, 0)
 			small.seen(1)
 			drain(t, small, set)
 		})
@@ -70,13 +70,27 @@ func TestPlannerFollowsTheSize(t *testing.T) {
 		{1 << 20, 2},
 		{50 << 20, 1},
 	} {
-		p := newPlanner(mail.UIDSet{{Lo: 1, Hi: 10_000}})
+		p := newPlanner(mail.UIDSet{{Lo: 1, Hi: 10_000}}, 0)
 		if got := p.take().Len(); got != firstMessages {
 			t.Errorf("the first command asks for %d messages, want %d", got, firstMessages)
 		}
 		p.seen(tt.size)
 		if got := p.take().Len(); got != tt.want {
 			t.Errorf("messages of %d bytes: %d in one command, want %d", tt.size, got, tt.want)
+		}
+	}
+}
+
+func TestPlannerBeginsWithWhatTheServerTold(t *testing.T) {
+	t.Parallel()
+	for average, want := range map[int64]int{0: firstMessages, 100: maxMessages, 26 << 10: 78, 50 << 20: 1} {
+		p := newPlanner(mail.UIDSet{{Lo: 1, Hi: 10_000}}, average)
+		if got := p.take().Len(); got != want {
+			t.Errorf("messages of %d bytes: the first command asks for %d, want %d", average, got, want)
+		}
+		p.seen(1 << 20)
+		if got := p.take().Len(); got != 2 {
+			t.Errorf("messages of %d bytes that are larger: %d in one command, want 2", average, got)
 		}
 	}
 }

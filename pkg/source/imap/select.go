@@ -15,52 +15,92 @@ import (
 // SEARCH was refused or gave another number of messages than EXAMINE.
 const listAll = "UID FETCH 1:* (UID)"
 
-// Select implements pull.Session by EXAMINE, which changes nothing.
+// Select implements pull.Session by EXAMINE, which changes nothing. The search
+// that lists the mailbox is sent behind it without waiting, because most
+// mailboxes cost no more than their round trips; RFC 9051 section 5.5 has the
+// server finish the one before it begins the other.
 func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
 	defer s.wire.CloseOn(ctx)()
-	e, err := s.examine(ctx, opSelect, box)
+	command := s.searchCommand()
+	if box.Status != nil && (box.Status.Messages == 0 || box.Status.Messages > s.limits.Messages) {
+		command = "" // nothing to list, or too much
+	}
+	e, found, err := s.examine(ctx, opSelect, box, command)
 	if err != nil {
 		return mail.Refs{}, mail.Status{}, err
 	}
-	status := e.result()
+	s.average = averageSize(box.Status)
 
 	var uids mail.UIDSet
 	if e.messages != 0 || box.Status != nil && box.Status.Messages > 0 {
-		if uids, err = s.listUIDs(ctx, e); err != nil {
+		if uids, err = s.listUIDs(ctx, e, found); err != nil {
 			return mail.Refs{}, mail.Status{}, err
 		}
 	}
-	return mail.Refs{Mailbox: box.Name, Validity: status.Validity, UIDs: uids}, status, nil
+	return mail.Refs{Mailbox: box.Name, Validity: e.opened.Validity, UIDs: uids}, e.opened, nil
 }
 
-// examine opens a mailbox.
-func (s *Session) examine(ctx context.Context, op string, box mail.Mailbox) (*examined, error) {
+// averageSize returns how large the messages of a mailbox are on average, in
+// bytes, or 0 where the server did not tell.
+func averageSize(status *mail.Status) int64 {
+	if status == nil || status.Messages <= 0 || status.Size <= 0 {
+		return 0
+	}
+	return status.Size / int64(status.Messages)
+}
+
+// examine opens a mailbox and, unless command is empty, sends a command that
+// lists it in the same breath. What that one found may be of no use.
+func (s *Session) examine(ctx context.Context, op string, box mail.Mailbox, command string) (*examined, *found, error) {
 	quoted, ok := wire.Quote(box.Wire)
 	if !ok {
-		return nil, &mail.Error{
+		return nil, nil, &mail.Error{
 			Op: op, Mailbox: s.shown(box.Name), Scope: mail.ScopeMailbox,
 			Retry: mail.RetryNever, Class: mail.ClassProtocol, Err: errUnsendable,
 		}
 	}
 	s.selected, s.searches = box.Name, false
 	e := newExamined(s.wire.Has("CONDSTORE"))
-	statuses, err := s.aside(ctx, op, []string{"EXAMINE " + quoted}, e.take)
+	f := &found{session: s, examined: e}
+	commands := []string{"EXAMINE " + quoted}
+	if command != "" {
+		commands = append(commands, command)
+	}
+	statuses, err := s.asideEach(ctx, op, commands, func(i int, r wire.Response) error {
+		if i == 0 {
+			return e.take(r)
+		}
+		e.end()
+		return f.take(r)
+	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if no := refusedBy(statuses[0]); no != nil {
 		s.selected = "" // RFC 9051 section 6.3.2: no mailbox is selected now
-		return nil, s.refusal(op, mail.Ref{Mailbox: box.Name}, mail.ScopeMailbox, no)
+		return nil, nil, s.refusal(op, mail.Ref{Mailbox: box.Name}, mail.ScopeMailbox, no)
 	}
-	return e, nil
+	e.end()
+	if command == "" {
+		return e, nil, nil
+	}
+	f.end(statuses[1])
+	return e, f, nil
 }
 
-// listUIDs lists the selected mailbox, unless it is larger than the limit.
-func (s *Session) listUIDs(ctx context.Context, e *examined) (mail.UIDSet, error) {
+// listUIDs lists the selected mailbox, unless it is larger than the limit. What
+// the search that came with EXAMINE found is nil where it was not sent.
+func (s *Session) listUIDs(ctx context.Context, e *examined, searched *found) (mail.UIDSet, error) {
 	if e.messages > s.limits.Messages {
 		return nil, s.unlistable(s.tooMany(e.messages))
 	}
-	uids, err := s.listBoth(ctx, e)
+	if searched == nil {
+		var err error
+		if searched, err = s.collect(ctx, s.searchCommand(), e); err != nil {
+			return nil, err
+		}
+	}
+	uids, err := s.listBoth(ctx, e, searched)
 	if n := uids.Len(); err == nil && n > s.limits.Messages {
 		return nil, s.unlistable(s.tooMany(n))
 	}
@@ -73,53 +113,39 @@ func (s *Session) tooMany(n int) error {
 	return fmt.Errorf("%w: %d messages in one mailbox, more than %d", wire.ErrTooMuch, n, s.limits.Messages)
 }
 
-// listBoth lists by SEARCH and, where that is not enough, by FETCH. A listing that has another number of
-// messages than the mailbox is not believed: servers cut long SEARCH answers,
-// and some list what cannot be fetched.
-func (s *Session) listBoth(ctx context.Context, e *examined) (mail.UIDSet, error) {
-	searched, err := s.search(ctx, e)
-	if err != nil {
-		return nil, err
+// listBoth lists by what SEARCH found and, where that is not enough, by FETCH. A
+// listing that has another number of messages than the mailbox is not believed:
+// servers cut long SEARCH answers, and some list what cannot be fetched.
+func (s *Session) listBoth(ctx context.Context, e *examined, searched *found) (mail.UIDSet, error) {
+	if searched.useless != nil {
+		s.warnings.Warn("SEARCH was of no use", "mailbox", s.shown(s.selected).Shown(), "err", s.wire.Clean(searched.useless.Error()))
 	}
-	s.searches = searched != nil && searched.Len() == e.messages
+	s.searches = searched.useless == nil && searched.set.Len() == e.messages
 	if s.searches {
-		return searched, nil
+		return searched.set, nil
 	}
 
-	fetched, useless, err := s.collect(ctx, listAll, e)
+	fetched, err := s.collect(ctx, listAll, e)
 	if err != nil {
 		return nil, err
 	}
-	if useless != nil && searched == nil {
-		return nil, s.unlistable(useless)
+	if fetched.useless != nil && searched.useless != nil {
+		return nil, s.unlistable(fetched.useless)
 	}
 	s.warnings.Warn("SEARCH and EXAMINE differ in the number of messages, listed by FETCH too",
-		"mailbox", s.shown(s.selected).Shown(), "examine", e.messages, "search", searched.Len(), "fetch", fetched.Len())
-	if useless == nil && searched.Len() > 2*max(e.messages, fetched.Len())+1000 {
-		return fetched, nil // no mailbox: a range that the server made up
+		"mailbox", s.shown(s.selected).Shown(), "examine", e.messages, "search", searched.set.Len(), "fetch", fetched.set.Len())
+	if fetched.useless == nil && searched.set.Len() > 2*max(e.messages, fetched.set.Len())+1000 {
+		return fetched.set, nil // no mailbox: a range that the server made up
 	}
-	return searched.Union(fetched), nil
+	return searched.set.Union(fetched.set), nil
 }
 
-// search lists by UID SEARCH. The set is nil, not empty, where it was refused
-// or made no sense.
-func (s *Session) search(ctx context.Context, e *examined) (mail.UIDSet, error) {
-	command := "UID SEARCH ALL"
+// searchCommand is what lists a mailbox.
+func (s *Session) searchCommand() string {
 	if s.wire.Has("ESEARCH") {
-		command = "UID SEARCH RETURN (ALL) ALL"
+		return "UID SEARCH RETURN (ALL) ALL"
 	}
-	set, useless, err := s.collect(ctx, command, e)
-	if err != nil {
-		return nil, err
-	}
-	if useless != nil {
-		s.warnings.Warn("SEARCH was of no use", "mailbox", s.shown(s.selected).Shown(), "err", s.wire.Clean(useless.Error()))
-		return nil, nil
-	}
-	if set == nil {
-		set = mail.UIDSet{}
-	}
-	return set, nil
+	return "UID SEARCH ALL"
 }
 
 // unlistable returns the error for a mailbox that neither method lists.
@@ -133,44 +159,68 @@ func (s *Session) unlistable(useless error) *mail.Error {
 	}
 }
 
-// collect sends a command that lists and returns the UIDs of its answers, or
-// why the answers are of no use. err means that the session is dead.
-func (s *Session) collect(ctx context.Context, command string, e *examined) (set mail.UIDSet, useless, err error) {
-	var uids uidList
-	var odd error // the first answer that made no sense
-	fetched := 0
-	statuses, err := s.aside(ctx, opSelect, []string{command}, func(r wire.Response) error {
-		var err error
-		switch r.Type {
-		case "SEARCH":
-			err = uids.addSearch(r.Raw)
-		case "ESEARCH":
-			err = uids.addESearch(r.Raw)
-		case "FETCH":
-			if fetched++; fetched > s.limits.Messages {
-				return s.tooMany(fetched)
-			}
-			if uid, ok := fetchedUID(r.Nodes); ok {
-				err = uids.add(uid, uid)
-			}
-		default:
-			return e.take(r)
-		}
-		if errors.Is(err, errTooManyUIDs) {
-			return err
-		}
-		if odd == nil {
-			odd = err
-		}
-		return nil
-	})
+// collect sends a command that lists. An error means that the session is dead.
+func (s *Session) collect(ctx context.Context, command string, e *examined) (*found, error) {
+	f := &found{session: s, examined: e}
+	statuses, err := s.aside(ctx, opSelect, []string{command}, f.take)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if no := refusedBy(statuses[0]); no != nil {
-		return nil, no, nil
+	f.end(statuses[0])
+	return f, nil
+}
+
+// found is what a command that lists a mailbox told.
+type found struct {
+	session  *Session
+	examined *examined // takes what the answers say of the mailbox besides
+
+	uids    uidList
+	fetched int   // FETCH answers
+	odd     error // the first answer that made no sense
+
+	// set are the UIDs, empty where the answers are of no use, and useless is
+	// why they are not. Both are there at the end.
+	set     mail.UIDSet
+	useless error
+}
+
+// take takes one untagged answer.
+func (f *found) take(r wire.Response) error {
+	var err error
+	switch r.Type {
+	case "SEARCH":
+		err = f.uids.addSearch(r.Raw)
+	case "ESEARCH":
+		err = f.uids.addESearch(r.Raw)
+	case "FETCH":
+		if f.fetched++; f.fetched > f.session.limits.Messages {
+			return f.session.tooMany(f.fetched)
+		}
+		if uid, ok := fetchedUID(r.Nodes); ok {
+			err = f.uids.add(uid, uid)
+		}
+	default:
+		return f.examined.take(r)
 	}
-	return uids.set(), odd, nil
+	if errors.Is(err, errTooManyUIDs) {
+		return err
+	}
+	if f.odd == nil {
+		f.odd = err
+	}
+	return nil
+}
+
+// end takes the answer to the command.
+func (f *found) end(status wire.Status) {
+	f.useless = f.odd
+	if no := refusedBy(status); no != nil {
+		f.useless = no
+	}
+	if f.useless == nil {
+		f.set = f.uids.set()
+	}
 }
 
 // fetchedUID returns the UID that a FETCH answer names.
@@ -194,6 +244,11 @@ type examined struct {
 	condstore bool
 	status    mail.Status
 	notSticky bool
+
+	// opened is the mailbox's state when EXAMINE was completed, before the
+	// listing, so that what arrives later is found by the next pass.
+	opened mail.Status
+	ended  bool
 
 	// messages is how many messages the mailbox has at the moment, -1 if the
 	// server did not say.
@@ -226,7 +281,9 @@ func (e *examined) takeCode(code, args string) {
 	}
 	switch code {
 	case "CLOSED": // what came before belongs to the mailbox selected before
-		*e = *newExamined(e.condstore)
+		if !e.ended {
+			*e = *newExamined(e.condstore)
+		}
 	case "UIDVALIDITY":
 		e.status.Validity = mail.UIDValidity(uint32OrZero(n))
 	case "UIDNEXT":
@@ -240,14 +297,15 @@ func (e *examined) takeCode(code, args string) {
 	}
 }
 
-// result returns the mailbox's state. It must be called when EXAMINE was
-// completed, before the listing, so that what arrives later is found by the
-// next pass.
-func (e *examined) result() mail.Status {
-	status := e.status
-	status.Messages = max(0, e.messages)
-	if e.notSticky {
-		status.Validity = 0
+// end notes that EXAMINE is completed. What is taken after that tells of changes.
+func (e *examined) end() {
+	if e.ended {
+		return
 	}
-	return status
+	e.ended = true
+	e.opened = e.status
+	e.opened.Messages = max(0, e.messages)
+	if e.notSticky {
+		e.opened.Validity = 0
+	}
 }

@@ -106,9 +106,41 @@ func TestSelectListing(t *testing.T) {
 func TestSelectEmptyAsksNothing(t *testing.T) {
 	t.Parallel()
 	p := &peer{}
-	_, refs := selectInbox(t, p.listen(t))
-	if refs.Len() != 0 || len(p.said("UID")) != 0 {
-		t.Errorf("listed %v by %q", refs, p.said("UID"))
+	session := open(t, p.listen(t))
+	box := inbox()
+	box.Status = &mail.Status{}
+	refs, _, err := session.Select(context.Background(), box)
+	if err != nil || refs.Len() != 0 || len(p.said("UID")) != 0 {
+		t.Errorf("listed %v by %q: %v", refs, p.said("UID"), err)
+	}
+}
+
+// The server does not answer EXAMINE before it has the search too: a mailbox is
+// opened and listed in one round trip.
+func TestSelectIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	p := &peer{caps: "ESEARCH", messages: sized(3, 10)}
+	var examine string
+	p.on = func(c *talk, tag, command string) bool {
+		switch {
+		case strings.HasPrefix(command, "EXAMINE"):
+			examine = tag
+		case strings.HasPrefix(command, "UID SEARCH"):
+			c.printf("* 3 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 100]\r\n%s OK", examine)
+			c.printf("* 4 EXISTS\r\n* ESEARCH (TAG %q) UID ALL 10:13\r\n%s OK", tag, tag)
+		default:
+			return false
+		}
+		return true
+	}
+	session := open(t, p.listen(t))
+	refs, status, err := session.Select(context.Background(), inbox())
+	if err != nil || refs.UIDs.String() != "10:13" {
+		t.Errorf("listed %v: %v", refs, err)
+	}
+	// One arrived behind EXAMINE. The next pass must find it as news.
+	if status.Messages != 3 || status.UIDNext != 100 {
+		t.Errorf("status %+v is not what EXAMINE told", status)
 	}
 }
 

@@ -21,6 +21,7 @@ type Session struct {
 
 	selected mail.MailboxName // empty: none
 	searches bool             // SEARCH listed the selected mailbox as EXAMINE counted it
+	average  int64            // bytes of its messages on average, 0 if unknown
 	aborted  atomic.Bool
 }
 
@@ -52,7 +53,13 @@ func (s *Session) end() {
 // aside sends commands of ours and returns how each was answered. An error
 // means that the session is dead.
 func (s *Session) aside(ctx context.Context, op string, commands []string, fn func(r wire.Response) error) ([]wire.Status, error) {
-	statuses, err := s.wire.Aside(ctx, commands, func(_ int, r wire.Response) error { return fn(r) })
+	return s.asideEach(ctx, op, commands, func(_ int, r wire.Response) error { return fn(r) })
+}
+
+// asideEach is aside where it matters to which command a response belongs: i is
+// the first that is not answered.
+func (s *Session) asideEach(ctx context.Context, op string, commands []string, fn func(i int, r wire.Response) error) ([]wire.Status, error) {
+	statuses, err := s.wire.Aside(ctx, commands, fn)
 	if err != nil {
 		err := s.lost(ctx, op, err)
 		s.end()

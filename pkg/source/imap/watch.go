@@ -52,11 +52,11 @@ func hasNews(since, now mail.Status) bool {
 // look opens a mailbox and returns its state.
 func (s *Session) look(ctx context.Context, box mail.Mailbox) (mail.Status, error) {
 	defer s.wire.CloseOn(ctx)()
-	e, err := s.examine(ctx, opWatch, box)
+	e, _, err := s.examine(ctx, opWatch, box, "")
 	if err != nil {
 		return mail.Status{}, err
 	}
-	return e.result(), nil
+	return e.opened, nil
 }
 
 // pause lets time go by, with the connection at rest.

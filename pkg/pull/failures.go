@@ -49,10 +49,20 @@ type failure struct {
 	gone  bool
 }
 
-// noteFailure counts a failure of a message.
-func (p *pass) noteFailure(ref mail.Ref, err error) {
+// noteGone notes a message that the server listed and does not have any more.
+func (p *pass) noteGone(v *visit, ref mail.Ref) {
+	f := failure{times: maxTries, gone: true}
+	p.setAside(ref, f)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	v.leave(ref, f)
+}
+
+// noteFailure counts a failure of a message.
+func (p *pass) noteFailure(v *visit, ref mail.Ref, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v.fail(err)
 	f := p.failures.of(ref)
 	if f.times++; f.first == nil {
 		f.first = err
@@ -130,9 +140,9 @@ func (p *pass) withoutFailed(v *visit, refs mail.Refs) mail.Refs {
 	rest := refs
 	rest.UIDs, rest.UIDLs = refs.UIDs.Minus(p.failedUIDs(v, refs)), nil
 	for _, uidl := range refs.UIDLs {
-		f := p.failures.of(mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UIDL: uidl})
-		if f.times >= maxTries {
-			v.leave(f)
+		ref := mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UIDL: uidl}
+		if f := p.failures.of(ref); f.times >= maxTries {
+			v.leave(ref, f)
 			continue
 		}
 		rest.UIDLs = append(rest.UIDLs, uidl)
@@ -150,21 +160,27 @@ func (p *pass) failedUIDs(v *visit, refs mail.Refs) mail.UIDSet {
 	}
 	out := mail.NewUIDSet(ranges)
 	for uid := range out.All { // in order, so that the same failure is always told
-		v.leave(p.failures.of(mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UID: uid}))
+		ref := mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UID: uid}
+		v.leave(ref, p.failures.of(ref))
 	}
 	return out
 }
 
-// leave counts a message that the visit does not ask for.
-func (v *visit) leave(f failure) {
-	if f.gone {
-		v.gone++
+// leave notes a message that the visit does not ask for. The caller holds the
+// pass's mutex.
+func (v *visit) leave(ref mail.Ref, f failure) {
+	if !f.gone {
+		v.fail(f.first)
 		return
 	}
-	v.fail(f.first)
+	if v.gone == nil {
+		v.gone = make(map[mail.Ref]struct{})
+	}
+	v.gone[ref] = struct{}{}
 }
 
-// fail keeps the first thing that went wrong with a message of the visit.
+// fail keeps the first thing that went wrong with a message of the visit. The
+// caller holds the pass's mutex.
 func (v *visit) fail(err error) {
 	if v.err == nil {
 		v.err = err

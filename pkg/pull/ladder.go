@@ -164,17 +164,19 @@ func (p *pass) account(l *load, items map[mail.Key]mail.Item, deliveries []mail.
 
 // finish gives a mailbox its result, once all that it brought is committed.
 func (p *pass) finish(v *visit) {
-	err := v.err
+	p.mu.Lock()
+	err, gone := v.err, len(v.gone)
+	p.mu.Unlock()
 	if err == nil {
 		err = v.differs
 	}
 	p.endMailbox(v.box.Name, false)
 	r := p.outcome(v.box, err)
-	if r.Complete() && !p.stillMatching(v) {
+	if r.Complete() && !p.stillMatching(v, gone) {
 		// A message that was gone may only have been refused: if it is still
 		// there, the next status counts more than this one and is looked into.
 		status := v.status
-		status.Messages = max(0, status.Messages-v.gone)
+		status.Messages = max(0, status.Messages-gone)
 		if err := p.Checkpoint.Complete(v.box.Name, status, v.listing.Len()); err != nil {
 			p.breakDisk(err)
 		}
@@ -185,9 +187,9 @@ func (p *pass) finish(v *visit) {
 // stillMatching reports whether a mailbox is being matched and has messages that
 // are in quarantine, or were gone and may turn up. What comes of those later can
 // be in the archive under a former ref, so matching does not end before.
-func (p *pass) stillMatching(v *visit) bool {
+func (p *pass) stillMatching(v *visit, gone int) bool {
 	known, _ := p.Checkpoint.Known(v.box.Name)
-	return known.Matching && v.held.Len()+v.gone > 0
+	return known.Matching && v.held.Len()+gone > 0
 }
 
 // breakDisk ends the pass: the archive or the state could not be written.

@@ -15,20 +15,28 @@ type lane struct {
 	*pass
 	session Session
 	load    *load
-	box     mail.Mailbox // the mailbox in hand
-	visit   *visit       // its opening, nil before Select
+	handed  *load    // the last one that the ladder was given
+	task    *task    // in hand, nil between two
+	visit   *visit   // the opening of its mailbox, nil before Select
+	opened  *visit   // what the session has selected, nil for nothing of use
+	archive mail.Box // the archive's side of that
+
+	// came counts the messages that came whole with the task in hand or are gone
+	// from the server, failed those that failed.
+	came, failed int
 
 	// fruitless counts sessions in a row that brought nothing but failures,
 	// timeouts those that ended because the server said nothing any more.
 	fruitless, timeouts int
 }
 
-// visit is one opening of one mailbox. The lane writes all of it but differs,
-// which is the ladder's, as former is once the first load was handed over; the
-// ladder reads the counts and err when the lane has ended the visit.
+// visit is one opening of one mailbox. The lane that opened it writes it before
+// the first message is asked for. From then on it may be shared by several lanes
+// and the ladder: former and differs are the ladder's, and the pass's mutex
+// guards what stands at the end.
 type visit struct {
 	box     mail.Mailbox
-	archive mail.Box
+	archive mail.Box // for the ladder; each lane adds through one of its own
 	listing mail.Refs
 	status  mail.Status
 
@@ -47,13 +55,15 @@ type visit struct {
 	// quarantine and not due.
 	held mail.Refs
 
-	whole, gone, failed int
-	err                 error
-
 	// left counts the older messages that this pass does not ask for.
 	left int
 
+	parted  bool // several lanes may have shares of it
 	differs error
+
+	shares int                   // not worked off
+	gone   map[mail.Ref]struct{} // listed, and not there when they were asked for
+	err    error                 // the first thing that went wrong
 }
 
 // open opens the lane's session.
@@ -70,7 +80,7 @@ func (l *lane) open() error {
 // close drops the lane's session after an error.
 func (l *lane) close() {
 	l.drop(l.session)
-	l.session = nil
+	l.session, l.opened = nil, nil
 }
 
 // guarded runs the lane. A library that panics on an odd line costs this
@@ -80,81 +90,100 @@ func (l *lane) guarded() (err error) {
 		if v := recover(); v != nil {
 			err = l.recovered(v)
 			l.cancel(err)
-			if l.box.Name != "" {
-				l.giveBack(l.box)
+			if l.task != nil {
+				l.put(*l.task)
+				l.done()
 			}
 		}
 	}()
 	return l.run()
 }
 
-// run pulls mailboxes until the queue is empty or the session cannot be had.
-//
-// A connection that dies is opened again at once when the next one may get
-// further: servers cut long sessions. One that dies without hope costs its
-// mailbox this pass, and a second one in a row ends the lane.
+// run works until there is nothing left to do or the session cannot be had.
 func (l *lane) run() error {
 	defer l.handOver()
-	for barren := 0; l.waiting() > 0; {
-		if l.session == nil {
-			if err := l.open(); err != nil {
-				return err
-			}
-		}
-		box, ok := l.next()
+	for barren := 0; ; {
+		t, ok := l.next()
 		if !ok {
 			return nil
 		}
-		l.box = box
-		err := l.pull(box)
-		switch {
-		case err == nil:
-			l.box = mail.Mailbox{}
-			barren = 0
-			continue
-		case l.ctx.Err() != nil:
-			l.giveBack(box)
-			return err
-		case errors.Is(err, ErrUnfinished):
-			l.close() // the fetch was broken off
-			l.giveBack(box)
-			return nil
-		case mail.ErrorScope(err) != mail.ScopeAccount:
-			barren = 0
-			if errors.Is(err, errFailing) {
-				l.close() // the fetch was broken off
-			}
-			l.commit()
-			l.giveUp(box, err)
-			continue
-		}
-
-		l.close()
-		l.commit()
-		if asksToWait(err) {
-			l.giveBack(box)
+		l.task = &t
+		again, err := l.work(t, &barren)
+		l.task = nil
+		l.done()
+		if !again {
 			return err
 		}
-		if l.gotFurther(err) {
-			barren = 0
-			l.Log.Info("connection lost, opening it again", "mailbox", box.Name.Shown(), "err", err)
-			l.giveBack(box)
-			continue
-		}
-		if barren++; barren > 1 {
-			l.giveBack(box)
-			return err
-		}
-		l.giveUp(box, err)
 	}
-	return nil
+}
+
+// work does one task and reports whether the lane can do another one; if not it
+// has given the task back, and err is why.
+//
+// A connection that dies is opened again at once when the next one may get
+// further: servers cut long sessions. One that dies without hope costs its
+// mailbox this pass, and a second one in a row ends the lane: barren counts them.
+func (l *lane) work(t task, barren *int) (again bool, err error) {
+	if l.session == nil {
+		if err := l.open(); err != nil {
+			l.put(t)
+			return false, err
+		}
+	}
+	err = l.pull(&t)
+	switch {
+	case err == nil:
+		*barren = 0
+		return true, nil
+	case l.ctx.Err() != nil:
+		l.put(t)
+		return false, err
+	case errors.Is(err, ErrUnfinished):
+		l.close() // the fetch was broken off
+		l.put(t)
+		return false, nil
+	case mail.ErrorScope(err) != mail.ScopeAccount:
+		*barren = 0
+		if errors.Is(err, errFailing) {
+			l.close() // the fetch was broken off
+		}
+		l.commit()
+		l.giveUp(t, err)
+		return true, nil
+	}
+
+	l.close()
+	l.commit()
+	if asksToWait(err) {
+		l.put(t)
+		return false, err
+	}
+	if l.gotFurther(err) {
+		*barren = 0
+		l.Log.Info("connection lost, opening it again", "mailbox", t.box.Name.Shown(), "err", err)
+		l.put(t)
+		return true, nil
+	}
+	if *barren++; *barren > 1 {
+		l.put(t)
+		return false, err
+	}
+	l.giveUp(t, err)
+	return true, nil
 }
 
 // giveUp ends a mailbox that the pass does not come back to.
-func (l *lane) giveUp(box mail.Mailbox, err error) {
-	l.endMailbox(box.Name, l.fruitless > maxFruitless || errors.Is(err, errFailing))
-	r := l.outcome(box, err)
-	if n, first := l.failedIn(box.Name); n > 0 && n == r.Missing {
+func (l *lane) giveUp(t task, err error) {
+	l.endMailbox(t.box.Name, l.fruitless > maxFruitless || errors.Is(err, errFailing))
+	if !l.abandon(t, err) {
+		return
+	}
+	if t.visit != nil {
+		l.inHand() // behind what other lanes handed over of the mailbox
+		l.commit()
+	}
+	r := l.outcome(t.box, err)
+	if n, first := l.failedIn(t.box.Name); n > 0 && n == r.Missing {
 		r.Err = first // nothing but messages is the matter
 	}
 	l.record(r)
@@ -183,63 +212,88 @@ func (l *lane) gotFurther(err error) bool {
 			return false
 		}
 	}
-	v := l.visit
-	if v != nil && v.whole+v.gone > 0 {
+	if l.came > 0 {
 		l.fruitless = 0
 		return true
 	}
 	again := mail.ErrorRetry(err) == mail.RetryNow
-	if v == nil || !again && (v.failed == 0 || l.timeouts > maxTries && !l.someCame()) {
+	if l.visit == nil || !again && (l.failed == 0 || l.timeouts > maxTries && !l.someCame()) {
 		return false
 	}
 	l.fruitless++
 	return l.fruitless <= maxFruitless
 }
 
-// pull brings what is new in one mailbox into the load in hand.
-func (l *lane) pull(box mail.Mailbox) error {
-	l.visit = nil
-	listing, status, err := l.session.Select(l.ctx, box)
+// pull does one task: it brings what is new in a mailbox, or a share of that,
+// into the load in hand. When the mailbox was parted, t is the lane's share of it
+// from then on.
+func (l *lane) pull(t *task) error {
+	l.visit, l.came, l.failed = nil, 0, 0
+	if t.visit != nil {
+		joined, err := l.join(*t)
+		if err != nil {
+			return err
+		}
+		return l.fetch(joined)
+	}
+	fresh, err := l.look(t.box)
 	if err != nil {
 		return err
 	}
+	if fresh.Len() == 0 {
+		l.finish(l.visit)
+		return nil
+	}
+	parted := l.part(*t, fresh)
+	if parted.visit.parted {
+		*t = parted
+	}
+	return l.fetch(parted)
+}
+
+// look opens a mailbox and returns what is to be fetched from it.
+func (l *lane) look(box mail.Mailbox) (fresh mail.Refs, err error) {
+	l.opened = nil
+	listing, status, err := l.session.Select(l.ctx, box)
+	if err != nil {
+		return fresh, err
+	}
 	if err := l.identify(listing); err != nil {
-		return err
+		return fresh, err
 	}
 	v := &visit{box: box, listing: listing, status: status}
 	l.begin(v)
-	fresh, err := l.leaveQuarantined(v, l.Checkpoint.New(listing))
+	fresh, err = l.leaveQuarantined(v, l.Checkpoint.New(listing))
 	if err != nil {
-		return err
+		return fresh, err
 	}
 	if fresh.Len() > 0 {
 		if fresh, err = l.prepare(v, fresh); err != nil {
 			if mail.ErrorScope(err) == mail.ScopeAccount {
 				l.breakDisk(err)
 			}
-			return err
+			return fresh, err
 		}
 	}
 	fresh = l.newest(v, fresh)
 	l.Observer.Planned(box.Name, fresh.Len())
-	if fresh.Len() == 0 {
-		l.finish(v)
-		return nil
+	return l.withoutFailed(v, fresh), nil
+}
+
+// fetch brings what a task names into the load in hand.
+func (l *lane) fetch(t task) error {
+	if t.refs.Len() > 0 {
+		if err := l.session.Fetch(l.ctx, t.refs, l); err != nil {
+			return err
+		}
 	}
-	if fresh = l.withoutFailed(v, fresh); fresh.Len() == 0 {
-		l.finish(v)
-		return nil
-	}
-	if err := l.session.Fetch(l.ctx, fresh, l); err != nil {
-		return err
-	}
-	l.inHand().ends = append(l.inHand().ends, v)
+	l.endShare(t.visit)
 	return nil
 }
 
 // begin makes v the visit in hand.
 func (l *lane) begin(v *visit) {
-	l.visit = v
+	l.visit, l.opened = v, v
 	l.mu.Lock()
 	l.visits[v.box.Name] = v
 	l.mu.Unlock()
@@ -253,7 +307,7 @@ func (l *lane) prepare(v *visit, fresh mail.Refs) (mail.Refs, error) {
 	if err != nil {
 		return fresh, err
 	}
-	v.archive = archive
+	v.archive, l.archive = archive, archive
 	keys, err := archive.Keys()
 	if err != nil {
 		return fresh, err
@@ -275,7 +329,7 @@ func (l *lane) inHand() *load {
 // Body implements Receiver: rung 1.
 func (l *lane) Body(ref mail.Ref, size int64, body io.Reader) error {
 	key := mail.NewKey(l.Account, ref)
-	err := l.inHand().batch.Add(l.visit.archive, key, observed{body, l.Observer})
+	err := l.inHand().batch.Add(l.archive, key, observed{body, l.Observer})
 	if err != nil && mail.ErrorClass(err) == mail.ClassDisk {
 		l.breakDisk(err)
 	}
@@ -287,17 +341,16 @@ func (l *lane) Settle(item mail.Item, outcome error) error {
 	key := mail.NewKey(l.Account, item.Ref)
 	switch {
 	case outcome == nil:
-		l.visit.whole++
+		l.came++
 		l.inHand().add(key, item, l.visit)
 		l.cameWhole(item.Ref)
 		return nil
 	case errors.Is(outcome, mail.ErrGone):
-		l.visit.gone++
-		l.setAside(item.Ref, failure{times: maxTries, gone: true})
+		l.came++
+		l.noteGone(l.visit, item.Ref)
 	default:
-		l.visit.failed++
-		l.visit.fail(outcome)
-		l.noteFailure(item.Ref, outcome)
+		l.failed++
+		l.noteFailure(l.visit, item.Ref, outcome)
 	}
 	l.inHand().batch.Drop(key)
 	return nil
@@ -319,25 +372,24 @@ func (l *lane) Settled() error {
 	if l.yields() {
 		return Unfinished()
 	}
-	return l.failing(l.box.Name)
+	return l.failing(l.task.box.Name)
 }
 
 // handOver gives the load in hand to the ladder and waits only until the
 // ladder has taken it.
-func (l *lane) handOver() *load {
-	ld := l.load
-	if ld != nil {
-		l.load = nil
-		l.loads <- ld
+func (l *lane) handOver() {
+	if l.load != nil {
+		l.loads <- l.load
+		l.handed, l.load = l.load, nil
 	}
-	return ld
 }
 
-// commit hands over and waits until the load is committed, so that the
-// checkpoint knows all that was settled.
+// commit hands over and waits until all that the lane has handed over is
+// committed, so that the checkpoint knows what was settled.
 func (l *lane) commit() {
-	if ld := l.handOver(); ld != nil {
-		<-ld.done
+	l.handOver()
+	if l.handed != nil {
+		<-l.handed.done
 	}
 }
 

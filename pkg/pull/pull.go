@@ -32,6 +32,10 @@ type Options struct {
 	// the newest ones; 0 means all. So new mail need not wait for a backlog.
 	Newest int
 
+	// NewestFirst has the newest messages of each mailbox fetched first. The
+	// others follow, a batch at a time.
+	NewestFirst bool
+
 	// Yield is asked between groups of messages and ends the pass when it
 	// returns true: what was settled is committed, the rest is left for another
 	// pass. It may be called from several goroutines and must return at once.
@@ -141,8 +145,14 @@ type pass struct {
 	askManifest sync.Once
 	inManifest  mail.KeySet // written by askManifest
 
+	lanes   sync.WaitGroup
+	changed *sync.Cond // of mu: there is more to do, or nothing will come any more
+
 	mu         sync.Mutex // guards what is below
-	queue      []mail.Mailbox
+	queue      []task
+	busy       int                         // tasks in the hands of lanes
+	hired      int                         // lanes begun
+	ends       []error                     // what ended lanes
 	place      map[mail.MailboxName]int    // a mailbox's place in the server's order
 	visits     map[mail.MailboxName]*visit // the last one of each mailbox in hand
 	delivered  map[mail.MailboxName]int    // messages committed by this pass
@@ -169,7 +179,7 @@ func newPass(ctx context.Context, o Options) *pass {
 		o.Choose = func(m mail.Mailbox) bool { return !m.NoSelect }
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	return &pass{
+	p := &pass{
 		Options:   o,
 		ctx:       ctx,
 		cancel:    cancel,
@@ -180,6 +190,8 @@ func newPass(ctx context.Context, o Options) *pass {
 		failures:  make(failures),
 		ended:     make(map[mail.MailboxName]bool),
 	}
+	p.changed = sync.NewCond(&p.mu)
+	return p
 }
 
 // guardedPullAll turns a panic of a library outside the lanes into an error of
@@ -194,7 +206,8 @@ func (p *pass) guardedPullAll() (err error) {
 }
 
 // pullAll lists the mailboxes and lets the lanes pull them. It returns the
-// error that ended the last lane, or nil when the queue was worked off.
+// error that ended the first lane that gave up, or nil when the queue was worked
+// off.
 func (p *pass) pullAll() error {
 	first := &lane{pass: p}
 	if err := first.open(); err != nil {
@@ -205,27 +218,46 @@ func (p *pass) pullAll() error {
 		return err
 	}
 	p.enqueue(boxes)
+	waiting := len(p.queue) // before a lane takes from it
 
-	errs := make([]error, min(p.Sessions, max(1, len(p.queue))))
-	var lanes sync.WaitGroup
-	for i := range errs {
-		l := first
-		if i > 0 {
-			l = &lane{pass: p}
-		}
-		lanes.Go(func() { errs[i] = l.guarded() })
-	}
-	lanes.Wait()
+	defer context.AfterFunc(p.ctx, p.wake)()
+	p.hire(first)
+	p.hireMore(waiting - 1)
+	p.lanes.Wait()
 
 	if p.ctx.Err() == nil && (len(p.queue) == 0 || p.yields()) {
 		return nil
 	}
-	for _, err := range errs {
+	for _, err := range p.ends {
 		if err != nil {
 			return err
 		}
 	}
 	return context.Cause(p.ctx)
+}
+
+// hire sets a lane to work.
+func (p *pass) hire(l *lane) {
+	p.mu.Lock()
+	p.hired++
+	p.mu.Unlock()
+	p.lanes.Go(func() { // pullAll waits for it
+		err := l.guarded()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ends = append(p.ends, err)
+	})
+}
+
+// hireMore sets up to n more lanes to work, as many as the pass may have. Each
+// opens a session of its own once there is something for it to do.
+func (p *pass) hireMore(n int) {
+	p.mu.Lock()
+	n = min(n, p.Sessions-p.hired)
+	p.mu.Unlock()
+	for range n {
+		p.hire(&lane{pass: p})
+	}
 }
 
 // enqueue puts the chosen mailboxes that may have news into the queue and
@@ -243,7 +275,7 @@ func (p *pass) enqueue(boxes []mail.Mailbox) {
 			p.Observer.Done(result)
 			continue
 		}
-		p.queue = append(p.queue, box)
+		p.queue = append(p.queue, task{box: box})
 	}
 }
 
@@ -269,27 +301,6 @@ func (p *pass) unchanged(box mail.Mailbox) (mail.MailboxResult, bool) {
 		Quarantined: held,
 		Unchanged:   true,
 	}, same && due == 0
-}
-
-// next takes a mailbox from the queue.
-func (p *pass) next() (mail.Mailbox, bool) {
-	yielded := p.yields()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.queue) == 0 || yielded || p.ctx.Err() != nil {
-		return mail.Mailbox{}, false
-	}
-	box := p.queue[0]
-	p.queue = p.queue[1:]
-	return box, true
-}
-
-// giveBack puts a mailbox at the head of the queue, for the next attempt or
-// for the count of what is left.
-func (p *pass) giveBack(box mail.Mailbox) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.queue = append([]mail.Mailbox{box}, p.queue...)
 }
 
 // keep remembers an open session until the pass is over.
@@ -325,6 +336,10 @@ func (p *pass) record(result mail.MailboxResult) {
 func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 	p.mu.Lock()
 	v, delivered := p.visits[box.Name], p.delivered[box.Name]
+	gone := 0
+	if v != nil {
+		gone = len(v.gone)
+	}
 	p.mu.Unlock()
 
 	r := mail.MailboxResult{Mailbox: box.Name, New: delivered, Err: err}
@@ -333,7 +348,7 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 		missing := p.Checkpoint.New(v.listing).Len()
 		r.Server = v.listing.Len()
 		r.Archived = r.Server - missing
-		r.Gone = v.gone
+		r.Gone = gone
 		r.Quarantined = v.held.Len()
 		r.Missing = max(0, missing-r.Gone-r.Quarantined)
 	case box.Status != nil:
@@ -361,9 +376,11 @@ func (p *pass) countLeft(err error) {
 	for _, m := range p.result.Mailboxes {
 		recorded[m.Mailbox] = true
 	}
-	for _, box := range left {
-		recorded[box.Name] = true
-		p.record(p.outcome(box, err))
+	for _, t := range left {
+		if !recorded[t.box.Name] {
+			recorded[t.box.Name] = true
+			p.record(p.outcome(t.box, err))
+		}
 	}
 	for name, v := range p.visits { // what a broken ladder did not finish
 		if !recorded[name] {
@@ -452,11 +469,4 @@ func (p *pass) end(err error) (Result, error) {
 		p.Log.Warn("end of the pass was not recorded", "err", cerr)
 	}
 	return *r, err
-}
-
-// waiting returns how many mailboxes are in the queue.
-func (p *pass) waiting() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.queue)
 }

@@ -131,7 +131,7 @@ func split(refs mail.Refs, set map[mail.Ref]bool) (without, within mail.Refs) {
 func (p *pass) endMailbox(box mail.MailboxName, stuck bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended[box] = stuck
+	p.ended[box] = p.ended[box] || stuck
 }
 
 // quarantineFailed puts the messages into quarantine that failed as often as

@@ -1,0 +1,177 @@
+package pull_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
+	"mailpull/pkg/pull"
+)
+
+// bentSource changes what the sessions of a server do. number counts them from
+// one in the order of their opening.
+type bentSource struct {
+	*mailtest.Server
+	open     func(number int) error
+	selected func(number int, refs *mail.Refs)
+	fetch    func(number int)
+
+	mu     sync.Mutex
+	opened int
+}
+
+type bentSession struct {
+	pull.Session
+	source *bentSource
+	number int
+}
+
+func (s *bentSource) Open(ctx context.Context) (pull.Session, error) {
+	s.mu.Lock()
+	s.opened++
+	number := s.opened
+	s.mu.Unlock()
+	if s.open != nil {
+		if err := s.open(number); err != nil {
+			return nil, err
+		}
+	}
+	session, err := s.Server.Open(ctx)
+	return &bentSession{session, s, number}, err
+}
+
+func (s *bentSession) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
+	refs, status, err := s.Session.Select(ctx, box)
+	if s.source.selected != nil {
+		s.source.selected(s.number, &refs)
+	}
+	return refs, status, err
+}
+
+func (s *bentSession) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
+	if s.source.fetch != nil {
+		s.source.fetch(s.number)
+	}
+	return s.Session.Fetch(ctx, refs, r)
+}
+
+// A large mailbox is pulled over all sessions at once: each waits here until all
+// of them have a share.
+func TestLanesShareAMailbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(40)...))
+		var together sync.WaitGroup
+		together.Add(3)
+		var began [4]sync.Once
+		source := &bentSource{Server: w.server, fetch: func(number int) {
+			began[number].Do(together.Done)
+			together.Wait()
+		}}
+		r := w.mustComplete(t, func(o *pull.Options) { o.Sessions, o.Source = 3, source })
+		if r.New != 40 || len(r.Mailboxes) != 1 || source.opened != 3 || w.server.Fetched != 40 {
+			t.Errorf("got %d new in %d results over %d sessions, %d bodies", r.New, len(r.Mailboxes), source.opened, w.server.Fetched)
+		}
+		w.check(t, "INBOX")
+		if r := w.mustComplete(t); !r.Mailboxes[0].Unchanged {
+			t.Error("the mailbox was not recorded as complete")
+		}
+	})
+}
+
+// Nothing is opened for a mailbox that has no more than one session can hold in
+// hand.
+func TestSmallMailboxIsNotShared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(7)...))
+	w.mustComplete(t, func(o *pull.Options) { o.Sessions = 3 })
+	if w.server.Opened != 1 {
+		t.Errorf("%d sessions for seven messages", w.server.Opened)
+	}
+}
+
+// Servers bound the connections of an account: those that they refuse are no
+// failure of the pass.
+func TestOneLaneIsEnough(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(40)...), box("Work", letters(3)...))
+	tooMany := &mail.Error{Op: "fake open", Scope: mail.ScopeAccount, Class: mail.ClassThrottled, Err: errors.New("too many connections")}
+	source := &bentSource{Server: w.server, open: func(number int) error {
+		if number > 1 {
+			return tooMany
+		}
+		return nil
+	}}
+	if r := w.mustComplete(t, func(o *pull.Options) { o.Sessions, o.Source = 4, source }); r.New != 43 {
+		t.Errorf("got %d new, want 43", r.New)
+	}
+	w.check(t, "INBOX")
+	w.check(t, "Work")
+}
+
+// Connections that are lost cost no message a second visit.
+func TestSharesAreTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	for cut := 3; cut <= 12; cut++ { // with fewer bodies no session confirms any
+		w := newWorld(box("INBOX", letters(60)...))
+		w.server.CutAfter = cut
+		r := w.mustComplete(t, func(o *pull.Options) { o.Sessions = 3 })
+		if r.New != 60 || len(r.Mailboxes) != 1 {
+			t.Errorf("cut after %d: %d new in %d results", cut, r.New, len(r.Mailboxes))
+		}
+		w.check(t, "INBOX")
+	}
+}
+
+// A mailbox that is another one for the second session is given up, with one
+// result, and pulled whole by the next pass.
+func TestShareOfAnotherMailbox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(40)...))
+	second := make(chan struct{})
+	var looked, fetched sync.Once
+	source := &bentSource{
+		Server: w.server,
+		selected: func(number int, refs *mail.Refs) {
+			if number > 1 {
+				refs.Validity++
+				looked.Do(func() { close(second) })
+			}
+		},
+		fetch: func(int) { fetched.Do(func() { <-second }) }, // until the other one has looked
+	}
+	r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Sessions, o.Source = 2, source })
+	if err == nil || !strings.Contains(err.Error(), "UIDVALIDITY changed") || len(r.Mailboxes) != 1 || r.Missing == 0 || r.New == 0 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	w.mustComplete(t)
+	w.check(t, "INBOX")
+	if w.server.Fetched != 40 {
+		t.Errorf("%d bodies for 40 messages", w.server.Fetched)
+	}
+}
+
+// The newest messages are committed before older ones.
+func TestNewestBatchFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(18)...))
+	w.mustComplete(t, func(o *pull.Options) { o.NewestFirst = true })
+	var got []mail.UID
+	for _, d := range w.manifest.Lines {
+		got = append(got, d.Item.Ref.UID)
+	}
+	for i, uid := range got {
+		if want := mail.UID(18 - i/4*4); uid > want || uid+4 <= want {
+			t.Fatalf("message %d is UID %d: %v", i, uid, got)
+		}
+	}
+	if len(got) != 18 {
+		t.Errorf("%d messages", len(got))
+	}
+	w.check(t, "INBOX")
+}

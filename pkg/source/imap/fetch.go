@@ -58,7 +58,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		events:   make(chan event),
 	}
 	defer f.letGo()
-	err := f.run()
+	err := f.run(ctx)
 	if err == nil {
 		err = f.lookFor(ctx)
 	}
@@ -134,8 +134,11 @@ type event struct {
 }
 
 // run sends commands and takes their answers until nothing is left to ask.
-func (f *fetch) run() error {
+func (f *fetch) run(ctx context.Context) error {
 	for f.fill(); len(f.flight) > 0; f.fill() {
+		if ctx.Err() != nil { // much can be read already, and must not hold up the end
+			return context.Cause(ctx)
+		}
 		if err := f.next(); err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ var (
 )
 
 // softMemory leaves room below 32 MB for what is not Go's heap.
-const softMemory = 22 << 20
+const softMemory = 19 << 20
 
 func main() {
 	limitMemory(softMemory)

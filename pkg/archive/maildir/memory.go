@@ -20,7 +20,7 @@ const (
 	maxEmptyReads = 100
 
 	// queueBytes is how much of a store's memory may wait to be written.
-	queueBytes = 8 << 20
+	queueBytes = 4 << 20
 )
 
 // buffers keeps memory for the next message, in powers of two, so that small

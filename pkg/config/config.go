@@ -97,6 +97,9 @@ type Account struct {
 
 	Layout Layout
 
+	// Order is which messages of a mailbox come first.
+	Order Order
+
 	// RateLimit is how many bytes per second are read, 0 for no limit.
 	RateLimit int64
 
@@ -140,6 +143,15 @@ const (
 	None     Security = "none"
 )
 
+// Order is which messages of a mailbox are pulled first.
+type Order string
+
+// The orders. In both of them every message comes.
+const (
+	OldestFirst Order = "oldest"
+	NewestFirst Order = "newest"
+)
+
 // Layout is how mailboxes become folders.
 type Layout string
 
@@ -168,6 +180,11 @@ const (
 	// minEvery is far below what providers like to see, but a pass without
 	// news is cheap.
 	minEvery = time.Minute
+
+	// defaultConnections hide each other's round trips, and leave room for the
+	// mail programs of the account with every provider that we know: Courier
+	// allows four from one address.
+	defaultConnections = 3
 
 	// maxConnections is below what the large providers allow: ten to fifteen
 	// for one login, with other programs wanting some too.
@@ -199,13 +216,14 @@ func (a *Account) withDefaults(defaults *Account) {
 		a.Hooks.PingURL = defaults.Hooks.PingURL
 	}
 	a.Layout = first(a.Layout, defaults.Layout, MaildirPP)
+	a.Order = first(a.Order, defaults.Order, OldestFirst)
 	a.RateLimit = first(a.RateLimit, defaults.RateLimit)
 	a.MaxMessageSize = first(a.MaxMessageSize, defaults.MaxMessageSize, 2<<30)
 	a.MaxSession = first(a.MaxSession, defaults.MaxSession, 24*time.Hour)
 	a.IdleTimeout = first(a.IdleTimeout, defaults.IdleTimeout, time.Minute)
 	a.Security = first(a.Security, TLS)
 	a.Port = first(a.Port, defaultPort(a.Protocol, a.Security))
-	a.Connections = first(a.Connections, defaults.Connections, 1)
+	a.Connections = first(a.Connections, defaults.Connections, defaultConnections)
 	if a.Protocol == POP3 {
 		a.Connections = 1 // a maildrop is locked by its session (RFC 1939 section 8)
 	}

@@ -21,7 +21,7 @@ func TestFromEnv(t *testing.T) {
 		Accounts: []Account{{
 			Name: "mail", Protocol: IMAP, Host: "imap.example.com", Port: 993, Security: TLS,
 			Username: "DOMAIN\\me$${X}", Password: secret.Source{Env: "MAILPULL_PASSWORD"},
-			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Every: 15 * time.Minute, Jitter: 0.1, Layout: MaildirPP,
+			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3, Every: 15 * time.Minute, Jitter: 0.1, Layout: MaildirPP, Order: OldestFirst,
 			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}},
 	}
@@ -47,7 +47,7 @@ func TestFromEnvEveryVariable(t *testing.T) {
 			Name: "work", Protocol: IMAP, Host: "imap.internal", Port: 1143, Security: None, AllowPlaintext: true,
 			Username: "me", Password: secret.Source{File: "/run/secrets/pw"},
 			Mailboxes:   Selection{Include: []string{"INBOX", "Work/*"}, Exclude: []string{`\Junk`}},
-			Connections: 4, Every: time.Hour, Jitter: 0.1, Layout: FS,
+			Connections: 4, Every: time.Hour, Jitter: 0.1, Layout: FS, Order: OldestFirst,
 			MaxMessageSize: 50e6, MaxSession: 2 * time.Hour, IdleTimeout: 5 * time.Second,
 		}},
 	}

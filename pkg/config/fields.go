@@ -30,6 +30,7 @@ func (d *document) fields() []field {
 			hookFields(&d.defaults),
 			{name: "layout", read: word(&d.defaults.Layout, "layout", MaildirPP, FS)},
 			{name: "connections", read: connections(&d.defaults.Connections)},
+			{name: "order", read: word(&d.defaults.Order, "order", OldestFirst, NewestFirst)},
 		}, limitFields(&d.defaults), laterFields())},
 		d.accountsField(!d.elsewhere),
 	}
@@ -62,6 +63,7 @@ func accountFields(a *Account) []field {
 		{name: "idle", read: idle(&a.Idle)},
 		hookFields(a),
 		{name: "layout", read: word(&a.Layout, "layout", MaildirPP, FS)},
+		{name: "order", read: word(&a.Order, "order", OldestFirst, NewestFirst)},
 	}, limitFields(a), laterFields())
 }
 

@@ -37,6 +37,7 @@ type (
 		Hooks    *printedHooks `yaml:"hooks,omitempty" json:"hooks,omitempty"`
 
 		Layout Layout `yaml:"layout" json:"layout"`
+		Order  Order  `yaml:"order" json:"order"`
 
 		RateLimit      string `yaml:"rate_limit,omitempty" json:"rate_limit,omitempty"`
 		MaxMessageSize string `yaml:"max_message_size" json:"max_message_size"`
@@ -128,6 +129,7 @@ func (a Account) printed() printedAccount {
 		Cron:           a.Cron,
 		Idle:           a.Idle,
 		Layout:         a.Layout,
+		Order:          a.Order,
 		RateLimit:      shortRate(a.RateLimit),
 		MaxMessageSize: shortSize(a.MaxMessageSize),
 		MaxSession:     shortDuration(a.MaxSession),

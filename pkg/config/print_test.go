@@ -32,6 +32,7 @@ accounts:
     every: 15m
     jitter: 10%
     layout: maildir++
+    order: oldest
     max_message_size: 50MB
     max_session: 12h
     idle_timeout: 1m
@@ -47,6 +48,7 @@ accounts:
     every: 1h30m
     jitter: 10%
     layout: fs
+    order: oldest
     max_message_size: 2GiB
     max_session: 24h
     idle_timeout: 1m30s
@@ -78,6 +80,7 @@ accounts:
       mailboxes: { exclude: ['\Junk', Spam*] }
       connections: 2
     layout: maildir++
+    order: oldest
     max_message_size: 50MB
     max_session: 720m
     idle_timeout: 60s

@@ -176,11 +176,12 @@ func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 			ok, _ := w.account.Mailboxes.Select(m)
 			return ok
 		},
-		Sessions: w.account.Connections,
-		Newest:   t.newest,
-		Yield:    t.yield,
-		Observer: t.observer,
-		Log:      w.log,
+		Sessions:    w.account.Connections,
+		NewestFirst: w.account.Order == config.NewestFirst,
+		Newest:      t.newest,
+		Yield:       t.yield,
+		Observer:    t.observer,
+		Log:         w.log,
 	})
 }
 

@@ -64,7 +64,7 @@ func TestIMAPServerSignIn(t *testing.T) {
 					t.Errorf("caps %q, password %q, %q was given: %v", caps, password, given, err)
 				}
 				if err == nil {
-					if err := session.Logout(t.Context()); err != nil {
+					if err := session.Logout(); err != nil {
 						t.Errorf("logout: %v", err)
 					}
 				}
@@ -92,7 +92,7 @@ func TestIMAPServerStartTLS(t *testing.T) {
 	if session.Has("STARTTLS") {
 		t.Error("STARTTLS is offered inside TLS")
 	}
-	if err := session.Logout(t.Context()); err != nil {
+	if err := session.Logout(); err != nil {
 		t.Error(err)
 	}
 	if got := s.Heard("STARTTLS"); len(got) != 1 {

@@ -169,7 +169,7 @@ func (a *aside) converse() error {
 		}
 		switch {
 		case r.Tag == "+":
-			return fmt.Errorf("%w: a continuation that nobody asked for", ErrProtocol)
+			return errContinuation
 		case r.Tag != "*":
 			err = a.answered(r)
 		default:

@@ -44,6 +44,7 @@ type Options struct {
 
 	Login    signin.Login
 	Limits   Limits
+	Manners  *Manners     // of an IMAP server; nil: nothing is remembered
 	Counters *Counters    // nil: nobody counts
 	Events   Events       // nil: nobody watches
 	Paces    []*Pace      // limits of what is read, all of which hold; nil ones are none
@@ -88,6 +89,9 @@ func (o Options) withDefaults(p protocol) Options {
 	o.Limits = o.Limits.WithDefaults()
 	if o.Port == 0 {
 		o.Port = p.port(o.Security)
+	}
+	if o.Manners == nil {
+		o.Manners = &Manners{}
 	}
 	if o.Counters == nil {
 		o.Counters = &Counters{}

@@ -207,7 +207,7 @@ func (g *Guard) response(line []byte) error {
 	case err != nil:
 		return err
 	case r.Tag == "+":
-		return fmt.Errorf("%w: a continuation that nobody asked for", ErrProtocol)
+		return errContinuation
 	case r.Tag != "*":
 		return g.tagged(r, rest)
 	case isStatus(r.Type):

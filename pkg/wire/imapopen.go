@@ -29,9 +29,10 @@ type IMAP struct {
 	said        *said
 	guard       *Guard
 
-	caps map[string]bool // upper case
-	mark string          // what our tags begin with; nobody can guess it
-	sent int             // commands of ours so far
+	caps  map[string]bool // upper case
+	mark  string          // what our tags begin with; nobody can guess it
+	sent  int             // commands of ours so far
+	haste haste
 }
 
 // OpenIMAP connects, secures the connection, signs in and names itself to
@@ -62,6 +63,9 @@ func OpenIMAP(ctx context.Context, o Options) (*IMAP, error) {
 	c.in = newIMAPStream(conn, c.said)
 	if err := c.open(ctx); err != nil {
 		_ = c.Close() // it ends with err, whatever closing says
+		if ctx.Err() == nil && c.tooHasty(err) {
+			return OpenIMAP(ctx, o)
+		}
 		return nil, err
 	}
 	if !stop() {
@@ -152,10 +156,10 @@ func (c *IMAP) introduce() error {
 	if err := c.needCapabilities(); err != nil {
 		return err
 	}
-	if !c.Has("ID") {
+	if c.haste.tag != "" || !c.Has("ID") {
 		return nil
 	}
-	_, err := c.ask(`ID ("name" "mailpull")`, nil)
+	_, err := c.ask(idCommand, nil)
 	return err
 }
 
@@ -209,7 +213,7 @@ func (c *IMAP) ask(command string, see func(Response)) (Status, error) {
 	}
 	r, err := c.await(tag, see)
 	if err == nil && r.Tag == "+" {
-		err = c.in.fail(fmt.Errorf("%w: a continuation that nobody asked for", ErrProtocol))
+		err = c.in.fail(errContinuation)
 	}
 	return r.Status, err
 }
@@ -239,6 +243,8 @@ func (c *IMAP) await(tag string, see func(Response)) (Response, error) {
 			return Response{}, &refusal{r.Status}
 		case r.Tag == tag || r.Tag == "+":
 			return r, nil
+		case r.Tag == c.haste.tag:
+			c.haste.answered = true
 		case r.Tag != "*":
 			return Response{}, c.in.fail(errForeignTag)
 		case see != nil:
@@ -251,6 +257,9 @@ func (c *IMAP) await(tag string, see func(Response)) (Response, error) {
 // errForeignTag refuses an answer that came before its command, as somebody
 // who wants us to skip a step would send it.
 var errForeignTag = fmt.Errorf("%w: an answer to a command that was not sent", ErrProtocol)
+
+// errContinuation refuses a request for more where all was said.
+var errContinuation = fmt.Errorf("%w: a continuation that nobody asked for", ErrProtocol)
 
 // greetingOfOurs is the first line that go-imap reads. It names the few
 // capabilities that change what go-imap sends for the better. IMAP4rev2 would
@@ -302,12 +311,15 @@ func (c *IMAP) Err() error {
 // until stop is called.
 func (c *IMAP) CloseOn(ctx context.Context) (stop func() bool) { return c.conn.CloseOn(ctx) }
 
-// Logout says goodbye and closes the connection. go-imap must have no command
-// in flight. The error is of the goodbye; the connection is closed anyway.
-func (c *IMAP) Logout(ctx context.Context) error {
-	_, err := c.Aside(ctx, []string{"LOGOUT"}, nil)
+// Logout says goodbye and closes the connection, without waiting for an answer
+// that could say nothing new: RFC 9051 section 6.1.3 knows no refusal, and a
+// session that reads changes nothing by its end. Dovecot 2.3 logs it as logged
+// out. go-imap must have no command in flight. The error is of the goodbye; the
+// connection is closed anyway.
+func (c *IMAP) Logout() error {
+	err := c.send(c.nextTag() + " LOGOUT")
 	_ = c.conn.Close() // nothing is lost any more
-	return err
+	return c.explain("logout", err)
 }
 
 // Redact takes the password out of a text that a server sent. It does not make

@@ -64,7 +64,7 @@ func (c *IMAP) signIn() error {
 	if r.Code == "CAPABILITY" {
 		c.learn(strings.Fields(r.CodeArgs))
 	}
-	return nil
+	return c.introduced()
 }
 
 func (c *IMAP) noMechanism() error {
@@ -85,10 +85,7 @@ func (c *IMAP) authenticate() (Response, error) {
 	tag := c.nextTag()
 	command := tag + " AUTHENTICATE PLAIN"
 	if c.Has("SASL-IR") {
-		if err := c.send(command + " " + response.Reveal()); err != nil {
-			return Response{}, err
-		}
-		return c.outcome(tag)
+		return c.finish(tag, command+" "+response.Reveal())
 	}
 	if err := c.send(command); err != nil {
 		return Response{}, err
@@ -96,10 +93,7 @@ func (c *IMAP) authenticate() (Response, error) {
 	if r, asked, err := c.asked(tag); !asked {
 		return r, err
 	}
-	if err := c.send(response.Reveal()); err != nil {
-		return Response{}, err
-	}
-	return c.outcome(tag)
+	return c.finish(tag, response.Reveal())
 }
 
 // login does LOGIN (RFC 9051 section 6.2.3). What cannot be quoted goes as a
@@ -120,10 +114,7 @@ func (c *IMAP) login() (Response, error) {
 		}
 		line = arg
 	}
-	if err := c.send(line); err != nil {
-		return Response{}, err
-	}
-	return c.outcome(tag)
+	return c.finish(tag, line)
 }
 
 // asked waits for the server to ask for more; it reports false when it gave
@@ -139,8 +130,11 @@ func (c *IMAP) asked(tag string) (Response, bool, error) {
 	return r, r.Tag == "+", nil
 }
 
-// outcome waits for the end of a sign-in that has nothing more to say.
-func (c *IMAP) outcome(tag string) (Response, error) {
+// finish sends the last line of a sign-in and waits for its end.
+func (c *IMAP) finish(tag, line string) (Response, error) {
+	if err := c.send(c.hastened(line)); err != nil {
+		return Response{}, err
+	}
 	r, err := c.await(tag, nil)
 	if err != nil {
 		return Response{}, err

@@ -25,10 +25,10 @@ type Session struct {
 	aborted  atomic.Bool
 }
 
-// Close implements pull.Session: it says LOGOUT and waits for the answer.
+// Close implements pull.Session: it says LOGOUT.
 func (s *Session) Close(ctx context.Context) error {
 	defer s.wire.CloseOn(ctx)()
-	err := s.wire.Logout(ctx)
+	err := s.wire.Logout()
 	if err != nil {
 		err = s.lost(ctx, opClose, err)
 	}

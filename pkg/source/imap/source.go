@@ -28,6 +28,7 @@ type Options struct {
 type Source struct {
 	options Options
 	care    care
+	manners wire.Manners
 }
 
 // New returns the source of an account. It does no I/O.
@@ -36,7 +37,9 @@ func New(o Options) *Source {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Wire.Limits = o.Wire.Limits.WithDefaults()
-	return &Source{options: o}
+	s := &Source{options: o}
+	s.options.Wire.Manners = &s.manners
+	return s
 }
 
 // Open implements pull.Source.

@@ -83,11 +83,27 @@ func (s *Session) listCommand() string {
 
 // list sends one LIST command and collects its answers.
 func (s *Session) list(ctx context.Context, l *list, command string) (*refused, error) {
-	statuses, err := s.aside(ctx, opList, []string{command}, l.take)
+	commands := append(s.unselect(), command)
+	statuses, err := s.aside(ctx, opList, commands, l.take)
 	if err != nil {
 		return nil, err
 	}
-	return refusedBy(statuses[0]), nil
+	return refusedBy(statuses[len(statuses)-1]), nil
+}
+
+// unselect returns the command that leaves a mailbox which an earlier pass has
+// selected: RFC 9051 section 6.3.11 wants no STATUS of a selected one. CLOSE
+// removes nothing after EXAMINE (section 6.4.1). What comes of it does not matter.
+func (s *Session) unselect() []string {
+	switch {
+	case s.selected == "":
+		return nil
+	case s.wire.Has("UNSELECT"):
+		s.selected = ""
+		return []string{"UNSELECT"}
+	}
+	s.selected = ""
+	return []string{"CLOSE"}
 }
 
 // askStatus asks for the status of each mailbox that can have one. A mailbox

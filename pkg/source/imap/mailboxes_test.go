@@ -294,3 +294,33 @@ func TestMailboxesKeepsWhatIsListed(t *testing.T) {
 		t.Errorf("kept are %v", l.status)
 	}
 }
+
+// A session that is used again leaves the mailbox that is selected, once, and
+// whatever the server says to that.
+func TestMailboxesLeaveTheSelectedOne(t *testing.T) {
+	t.Parallel()
+	for caps, leaves := range map[string]string{"LIST-STATUS UNSELECT": "UNSELECT", "LIST-STATUS": "CLOSE", "": "CLOSE"} {
+		t.Run(caps+" "+leaves, func(t *testing.T) {
+			t.Parallel()
+			p := &peer{caps: caps, messages: sized(2, 10), list: []string{`() "/" INBOX`}}
+			p.on = func(c *talk, tag, command string) bool {
+				if command == leaves {
+					c.printf("%s NO why", tag)
+				}
+				return command == leaves
+			}
+			s, _ := selectInbox(t, p.listen(t))
+			for range 2 {
+				boxes, err := s.Mailboxes(t.Context())
+				if err != nil || names(boxes) != "INBOX" {
+					t.Fatalf("the mailboxes are %s, %v", names(boxes), err)
+				}
+			}
+			said := p.said("")
+			at := slices.Index(said, leaves)
+			if at < 0 || !strings.HasPrefix(said[at+1], "LIST") || slices.Contains(said[at+1:], leaves) {
+				t.Errorf("the server heard %q", said)
+			}
+		})
+	}
+}

@@ -28,6 +28,7 @@ type account struct {
 	log     *slog.Logger
 	numbers *metrics.Metrics
 	pace    *wire.Pace
+	keeper  *keeper // nil: each pass has a source of its own
 
 	progress progress
 	waiters  *waiters
@@ -60,16 +61,56 @@ type lastPass struct {
 func (d *Daemon) newAccount(c *config.Config, a config.Account) *account {
 	life, end := context.WithCancel(d.life)
 	log := d.log.With("account", a.Name)
-	return &account{
+	acc := &account{
 		config: c, account: a, log: log, numbers: d.numbers, pace: d.pace, life: life, end: end, waiters: &waiters{},
 		hooks: hookLine{account: a, log: log, failed: func() { d.numbers.HookFailed(a.Name) }},
 	}
+	if a.Protocol == config.IMAP {
+		acc.keeper = newKeeper(a, d.resting, log, acc, d.pace)
+	}
+	return acc
 }
 
-// close ends hooks and watches. The account's passes have ended before.
+// source is where a pass finds the account's mail.
+func (a *account) source() pull.Source {
+	if a.keeper != nil {
+		return a.keeper
+	}
+	return a.direct()
+}
+
+// direct is a source whose sessions are not kept.
+func (a *account) direct() pull.Source {
+	if a.keeper != nil {
+		return a.keeper.Source
+	}
+	return newSource(a.account, a.account.Password.Read, a.log, a, a.pace)
+}
+
+// dropKept ends a session that was kept: the next pass shows whether the account
+// can still sign in.
+func (a *account) dropKept() {
+	if a.keeper != nil {
+		a.keeper.drop()
+	}
+}
+
+// mayKeep says whether sessions may be kept from one pass to the next.
+func (a *account) mayKeep(may bool) {
+	switch {
+	case a.keeper == nil:
+	case may:
+		a.keeper.start()
+	default:
+		a.keeper.stop()
+	}
+}
+
+// close ends hooks, watches and the session that is kept. The account's passes have ended before.
 func (a *account) close() {
 	a.end()
 	a.watches.Wait()
+	a.mayKeep(false)
 	a.hooks.close()
 }
 
@@ -81,7 +122,7 @@ func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome
 	a.progress.begin(now)
 	a.numbers.Began(a.account.Name, now)
 
-	t := attempt{config: a.config, account: a.account, observer: a, log: a.log, events: a, pace: a.pace, yield: turn.Yield, opened: a.opened}
+	t := attempt{config: a.config, account: a.account, source: a.source(), observer: a, log: a.log, yield: turn.Yield, opened: a.opened}
 	if !turn.Backlog {
 		t.newest = newest
 	}

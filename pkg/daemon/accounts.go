@@ -70,11 +70,8 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 		forgotten(a.log, err)
 	}
 	return schedule.Job{
-		Account: a.account.Name,
-		Plan: schedule.Plan{
-			Account: a.account.Name, Every: a.account.Every, Jitter: a.account.Jitter,
-			Cron: a.account.Cron, Location: a.account.Timezone,
-		},
+		Account:     a.account.Name,
+		Plan:        planOf(a.account),
 		Window:      a.window(),
 		Host:        a.account.Host,
 		Connections: a.account.Connections,
@@ -89,6 +86,11 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 		Pass:        a.pass,
 		Ended:       func() { a.waiters.tell() },
 	}
+}
+
+// planOf is when an account is due.
+func planOf(a config.Account) schedule.Plan {
+	return schedule.Plan{Account: a.Name, Every: a.Every, Jitter: a.Jitter, Cron: a.Cron, Location: a.Timezone}
 }
 
 // lastDone is when the last pass began, if it was complete. One that was cut off

@@ -8,7 +8,6 @@ import (
 	"mailpull/pkg/config"
 	"mailpull/pkg/durable"
 	"mailpull/pkg/pull"
-	"mailpull/pkg/wire"
 )
 
 // Outcome is how one account fared.
@@ -28,10 +27,9 @@ type Outcome struct {
 type attempt struct {
 	config   *config.Config
 	account  config.Account
+	source   pull.Source
 	observer pull.Observer // nil: nobody watches
 	log      *slog.Logger
-	events   wire.Events // nil: nobody watches
-	pace     *wire.Pace  // of all accounts; nil: none
 
 	// newest and yield are what a turn of the timetable asks for.
 	newest int
@@ -50,7 +48,7 @@ func (t attempt) run(ctx context.Context) (out Outcome) {
 	}()
 
 	out = Outcome{Account: t.account.Name}
-	w, err := open(t.config, t.account, t.log, t.events, t.pace)
+	w, err := open(t.config, t.account, t.source, t.log)
 	var locked *durable.LockedError
 	switch {
 	case errors.As(err, &locked):

@@ -53,12 +53,21 @@ func (d commands) Pull(ctx context.Context, names []string, wait bool) ([]contro
 
 // Pause implements control.Handler.
 func (d commands) Pause(_ context.Context, names []string) error {
-	return d.each(names, "account paused", d.timetable.Pause)
+	return d.each(names, "account paused", func(a *account) error {
+		err := d.timetable.Pause(a.account.Name)
+		if err == nil {
+			a.mayKeep(false)
+		}
+		return err
+	})
 }
 
 // Resume implements control.Handler.
 func (d commands) Resume(_ context.Context, names []string) error {
-	return d.each(names, "account resumed", d.timetable.Resume)
+	return d.each(names, "account resumed", func(a *account) error {
+		a.mayKeep(true)
+		return d.timetable.Resume(a.account.Name)
+	})
 }
 
 // Reload implements control.Handler.
@@ -70,10 +79,10 @@ func (d commands) Status(context.Context) (json.RawMessage, error) {
 }
 
 // each does something with each account named, and says so in the log.
-func (d commands) each(names []string, said string, do func(string) error) error {
+func (d commands) each(names []string, said string, do func(*account) error) error {
 	accounts, err := d.named(names)
 	for _, a := range accounts {
-		if derr := do(a.account.Name); derr != nil {
+		if derr := do(a); derr != nil {
 			err = errors.Join(err, derr)
 			continue
 		}

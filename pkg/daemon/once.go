@@ -72,7 +72,8 @@ func (o Options) one(ctx context.Context, a config.Account, b *budget, pace *wir
 	if b.spent() {
 		return Outcome{Account: a.Name, Err: pull.Unfinished()}
 	}
-	t := attempt{config: o.Config, account: a, log: o.Log.With("account", a.Name), yield: b.spent, pace: pace}
+	log := o.Log.With("account", a.Name)
+	t := attempt{config: o.Config, account: a, source: newSource(a, a.Password.Read, log, nil, pace), log: log, yield: b.spent}
 	var observer pull.Observer = pull.Silent{}
 	if o.Observe != nil {
 		observer = o.Observe(a.Name)

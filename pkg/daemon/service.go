@@ -80,6 +80,7 @@ type Daemon struct {
 	listener  *admin.Server // nil: off
 	control   *control.Server
 	pace      *wire.Pace // of all accounts; nil: none
+	resting   *resting
 	began     time.Time
 
 	// life ends when the daemon is told to end; group waits for what hangs on it.
@@ -119,7 +120,8 @@ func newDaemon(o ServiceOptions) *Daemon {
 	life, end := context.WithCancel(context.Background())
 	return &Daemon{
 		o: o, log: o.Log, config: o.Config, notify: systemd.New(o.Log), life: life, end: end,
-		numbers: metrics.NewDaemon(o.Build), pace: wire.NewPace(o.Config.RateLimit), began: time.Now(), reloaded: time.Now(), state: stateRunning,
+		numbers: metrics.NewDaemon(o.Build), pace: wire.NewPace(o.Config.RateLimit),
+		resting: newResting(o.Config.Daemon.ConnectionsPerHost), began: time.Now(), reloaded: time.Now(), state: stateRunning,
 		accounts: make(map[string]*account), volumes: make(map[string]volume),
 	}
 }

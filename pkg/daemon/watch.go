@@ -51,6 +51,7 @@ func (a *account) watchOne(ctx context.Context, box mail.MailboxName, wake func(
 		delay := max(mail.ErrorAfter(err), time.Duration(rand.Int64N(int64(backoff(failures)))))
 		log.Info("connection that waited for new mail was lost", "err", err, "retry_in", delay.Round(time.Second))
 		if mail.ErrorClass(err) == mail.ClassAuth {
+			a.dropKept()
 			wake() // a pass counts the refusal, and stops all sign-ins when it is the second
 		}
 		if !sleep(ctx, delay) {
@@ -68,7 +69,7 @@ func (a *account) guardedWatch(ctx context.Context, box mail.MailboxName, wake f
 		}
 	}()
 	return pull.Watch(ctx, pull.WatchOptions{
-		Source: newSource(a.account, log, a, a.pace), Mailbox: box, News: wake, Connected: a.idling,
+		Source: a.direct(), Mailbox: box, News: wake, Connected: a.idling,
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"mailpull/pkg/mail"
 	"mailpull/pkg/manifest"
 	"mailpull/pkg/pull"
+	"mailpull/pkg/secret"
 	"mailpull/pkg/signin"
 	"mailpull/pkg/source/imap"
 	"mailpull/pkg/source/pop3"
@@ -37,8 +38,8 @@ type worker struct {
 
 // open takes the account's lock and opens its state and its archive. A
 // *durable.LockedError says that another process has the account.
-func open(c *config.Config, a config.Account, log *slog.Logger, events wire.Events, all *wire.Pace) (*worker, error) {
-	w := &worker{account: a, log: log, source: newSource(a, log, events, all)}
+func open(c *config.Config, a config.Account, source pull.Source, log *slog.Logger) (*worker, error) {
+	w := &worker{account: a, log: log, source: source}
 	if err := w.openAll(c); err != nil {
 		w.recordFailure(err)
 		w.close()
@@ -187,11 +188,13 @@ func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 
 // NewSource returns the server side of an account. It does no I/O. It is for
 // commands that only look; a pass has its own.
-func NewSource(a config.Account, log *slog.Logger) pull.Source { return newSource(a, log, nil, nil) }
+func NewSource(a config.Account, log *slog.Logger) pull.Source {
+	return newSource(a, a.Password.Read, log, nil, nil)
+}
 
-// newSource returns the same for a pass. all is the pace of all accounts; it and
-// events may be nil.
-func newSource(a config.Account, log *slog.Logger, events wire.Events, all *wire.Pace) pull.Source {
+// newSource returns the same for a pass. password reads what it signs in with, and
+// all is the pace of all accounts; that and events may be nil.
+func newSource(a config.Account, password func(context.Context) (secret.String, error), log *slog.Logger, events wire.Events, all *wire.Pace) pull.Source {
 	o := wire.Options{
 		Host:           a.Host,
 		Port:           a.Port,
@@ -199,7 +202,7 @@ func newSource(a config.Account, log *slog.Logger, events wire.Events, all *wire
 		AllowPlaintext: a.AllowPlaintext,
 		CAFile:         a.CAFile,
 		Limits:         wire.Limits{Literal: a.MaxMessageSize, Session: a.MaxSession, Idle: a.IdleTimeout},
-		Login:          signin.Login{Username: a.Username, Password: a.Password.Read},
+		Login:          signin.Login{Username: a.Username, Password: password},
 		Events:         events,
 		Paces:          []*wire.Pace{all, wire.NewPace(a.RateLimit)},
 		Log:            log,

@@ -35,12 +35,22 @@ func shortly(t *testing.T) (config.Account, *farewells) {
 			return false
 		},
 	}
+	return reached(t, server, config.TLS, func(conn net.Conn) net.Conn { return conn }), &farewells{server, t, said}
+}
+
+// reached returns an account on a server on loopback that is pulled each five
+// minutes. seen gets each connection before TLS.
+func reached(t *testing.T, server *mailtest.IMAPServer, security config.Security, seen func(net.Conn) net.Conn) config.Account {
+	t.Helper()
 	ca := mailtest.NewCA(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(file, ca.PEM, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", ca.Good(t).ServerConfig())
+	secured := ca.Good(t).ServerConfig()
+	secured.SessionTicketsDisabled = true // they come when the server likes, which disturbs who counts turns
+	server.TLS = secured
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,14 +65,18 @@ func shortly(t *testing.T) (config.Account, *farewells) {
 			if err != nil {
 				return
 			}
-			serving.Go(func() { server.Serve(conn) }) // the daemon has hung up by then
+			conn = seen(conn)
+			if security == config.TLS {
+				conn = tls.Server(conn, secured)
+			}
+			serving.Go(func() { server.Serve(conn) }) // the client has hung up by then
 		}
 	})
 	return config.Account{
-		Name: "work", Protocol: config.IMAP, Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, Security: config.TLS, CAFile: file,
+		Name: "work", Protocol: config.IMAP, Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, Security: security, CAFile: file,
 		Username: "me", Password: secret.Source{Plain: secret.New("word")}, Layout: config.MaildirPP, Connections: 1,
 		Mailboxes: config.Selection{Include: []string{"*"}}, Every: 5 * time.Minute,
-	}, &farewells{server, t, said}
+	}
 }
 
 // wait waits for a LOGOUT.

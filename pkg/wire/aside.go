@@ -116,6 +116,7 @@ func (g *Guard) settle() error {
 			return err
 		}
 	}
+	g.unasked = 0
 	return nil
 }
 

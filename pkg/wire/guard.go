@@ -56,6 +56,7 @@ type Guard struct {
 	fetch    *fetchFilter
 	junk     *junk // a response that is left out
 	bodiless int   // FETCH responses since the last body
+	unasked  int   // responses since something was due
 	progress bool  // a body or an answer came since the last line was read for
 
 	mu   sync.Mutex
@@ -159,7 +160,7 @@ func (g *Guard) advance() error {
 		return err
 	}
 	fresh := g.between()
-	g.clock(fresh)
+	idle := g.clock(fresh)
 	if fresh {
 		g.in.begin()
 	}
@@ -167,6 +168,11 @@ func (g *Guard) advance() error {
 	g.conn.pause()
 	if err != nil {
 		return err
+	}
+	if fresh {
+		if err := g.count(idle); err != nil {
+			return g.in.fail(err)
+		}
 	}
 	switch {
 	case g.fetch != nil:
@@ -184,20 +190,35 @@ func (g *Guard) advance() error {
 
 // clock lets the time for an answer run while a line is read for, unless
 // nothing is due at all; after progress it begins anew. While go-imap waits for
-// a slow disk nobody reads, and that is not the server's fault.
-func (g *Guard) clock(fresh bool) {
+// a slow disk nobody reads, and that is not the server's fault. It reports
+// whether nothing is due.
+func (g *Guard) clock(fresh bool) (idle bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if fresh && g.tags.none() {
+	switch {
+	case fresh && g.tags.none():
 		g.conn.rest()
-		return
-	}
-	if g.progress {
+		return true
+	case g.progress:
 		g.progress = false
 		g.conn.Await()
-		return
+	default:
+		g.conn.proceed()
 	}
-	g.conn.proceed()
+	return false
+}
+
+// count bounds what a server says while nothing is due: a session can rest for a
+// long time.
+func (g *Guard) count(idle bool) error {
+	if !idle {
+		g.unasked = 0
+		return nil
+	}
+	if g.unasked++; g.unasked > maxAside {
+		return fmt.Errorf("%w: more than %d responses that nobody asked for", ErrTooMuch, maxAside)
+	}
+	return nil
 }
 
 // response begins a response.

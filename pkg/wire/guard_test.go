@@ -505,3 +505,26 @@ func BenchmarkGuard(b *testing.B) {
 	run("bare", func(in io.Reader) io.Reader { return &fixed{in: in} })
 	run("guard", func(in io.Reader) io.Reader { return guardOver(in, Limits{}) })
 }
+
+// A server may say much while nothing is due, but not without end.
+func TestGuardBoundsWhatNobodyAskedFor(t *testing.T) {
+	t.Parallel()
+	c, client := library(t, Limits{}, func(s *script) {
+		for range 2 {
+			s.raw(strings.Repeat("* 1 FETCH (FLAGS ())\r\n", maxAside))
+			s.want("NOOP")
+			s.say("$ OK")
+		}
+		s.raw(strings.Repeat("* X {1}\r\n.\r\n", maxAside+1))
+		s.stall()
+	})
+	for range 2 {
+		if _, err := c.Aside(t.Context(), []string{"NOOP"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-client.Closed()
+	if err := c.Err(); !errors.Is(err, ErrTooMuch) {
+		t.Errorf("got %v", err)
+	}
+}

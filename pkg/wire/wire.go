@@ -8,7 +8,9 @@
 //   - Turn gives go-pop3 one line at a time, so that bodies and listings are
 //     read beside it by a strict reader of ours;
 //   - Aside speaks an IMAP command of ours while the library has none in
-//     flight.
+//     flight;
+//   - Compress puts a deflate stream under all of this, with an inflater of
+//     ours.
 //
 // No object of a library ever sits on a bare socket.
 package wire
@@ -32,6 +34,10 @@ var (
 
 	// ErrProtocol says that the server broke the protocol.
 	ErrProtocol = errors.New("the server broke the protocol")
+
+	// ErrDamaged is the ErrProtocol of what cannot be inflated, see
+	// IMAP.Compress.
+	ErrDamaged = fmt.Errorf("%w: the compressed data is damaged", ErrProtocol)
 )
 
 // HintTooLarge is what to do about ErrTooLarge, for both protocols: the message

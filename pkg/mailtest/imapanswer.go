@@ -30,6 +30,8 @@ func (c *IMAPTalk) Answer(tag, command string) {
 	case "ID":
 		c.Printf("* ID NIL")
 		c.done(tag)
+	case "COMPRESS":
+		c.answerCompress(tag, args)
 	case "NOOP":
 		c.done(tag)
 	case "LOGOUT":
@@ -97,6 +99,21 @@ func (c *IMAPTalk) answerStartTLS(tag string) {
 	}
 	c.Printf("%s OK begin", tag)
 	c.StartTLS()
+}
+
+// answerCompress goes on compressed where that was announced, and was not done
+// before.
+func (c *IMAPTalk) answerCompress(tag, args string) {
+	_, compressed := c.conn.(*deflated)
+	switch {
+	case !strings.Contains(c.capabilities(), "COMPRESS=DEFLATE") || args != "DEFLATE":
+		c.Printf("%s BAD no", tag)
+	case compressed:
+		c.Printf("%s NO [COMPRESSIONACTIVE] DEFLATE is active", tag)
+	default:
+		c.done(tag)
+		c.Compress()
+	}
 }
 
 // answerLogin reads two strings, and asks for those that are literals.

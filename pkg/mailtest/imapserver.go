@@ -25,7 +25,7 @@ type IMAPServer struct {
 	// Caps are the capabilities beside IMAP4rev1, with blanks between them.
 	// STARTTLS is added where it can be had. LIST-STATUS, ESEARCH, SASL-IR and
 	// AUTH=PLAIN say what mailpull will use; the server knows all of them
-	// always.
+	// always. COMPRESS=DEFLATE it knows when it stands here.
 	Caps string
 
 	// Greeting is the first line, without its CRLF. Empty means that all is

@@ -96,6 +96,13 @@ func (c *IMAPTalk) StartTLS() {
 	c.use(conn)
 }
 
+// Compress sends what was written and goes on with a deflate stream (RFC 4978).
+func (c *IMAPTalk) Compress() {
+	c.Flush()
+	conn := Deflated(c.conn, c.lines)
+	c.use(conn)
+}
+
 // Quietly does what fn does and forgets what it writes: that is how a command
 // has its effect on the server without its answer. Nothing may be waiting to be
 // sent.

@@ -39,6 +39,7 @@ type Conn struct {
 	left     time.Duration // of the time for it, while it is paused
 	resting  bool          // nothing is due: a read may wait until the session ends
 	kicked   bool          // reads return errKicked
+	deflates bool          // what is written goes out as a deflate stream
 	err      error         // the first one
 }
 
@@ -211,12 +212,12 @@ func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.Conn.SetWriteDeadline(deadline); err != nil {
 		return 0, c.fail(err)
 	}
-	n, err := c.Conn.Write(p)
+	n, err := c.Conn.Write(c.outgoing(p))
 	c.counters.Out.Add(int64(n))
 	if err != nil {
-		return n, c.fail(err)
+		return min(n, len(p)), c.fail(err)
 	}
-	return n, nil
+	return len(p), nil
 }
 
 // deadline returns when the next write must have moved its bytes.

@@ -43,6 +43,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Login    signin.Login
+	Compress Compression // of IMAP; empty means CompressAuto
 	Limits   Limits
 	Manners  *Manners     // of an IMAP server; nil: nothing is remembered
 	Counters *Counters    // nil: nobody counts

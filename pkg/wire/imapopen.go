@@ -33,6 +33,8 @@ type IMAP struct {
 	mark  string          // what our tags begin with; nobody can guess it
 	sent  int             // commands of ours so far
 	haste haste
+
+	compressTried bool // see Compress
 }
 
 // OpenIMAP connects, secures the connection, signs in and names itself to

@@ -23,13 +23,14 @@ const (
 // imapStream reads an IMAP server's bytes as lines and literals and bounds
 // what one response can cost. It belongs to one goroutine at a time.
 type imapStream struct {
-	conn    *Conn
-	said    *said
-	buf     []byte // buf[r:w] was read from conn and not used yet
-	r, w    int
-	left    int    // how many more bytes the response in hand may have outside of bodies
-	listing string // SEARCH or ESEARCH, of which a piece was read and the rest follows
-	typed   bool   // whether the response in hand is a listing was looked at
+	conn     *Conn
+	inflater *inflater // nil: the server does not compress
+	said     *said
+	buf      []byte // buf[r:w] was received and not used yet
+	r, w     int
+	left     int    // how many more bytes the response in hand may have outside of bodies
+	listing  string // SEARCH or ESEARCH, of which a piece was read and the rest follows
+	typed    bool   // whether the response in hand is a listing was looked at
 }
 
 func newIMAPStream(conn *Conn, said *said) *imapStream {
@@ -175,7 +176,7 @@ func (s *imapStream) fill() error {
 	case s.w == len(s.buf):
 		s.grow()
 	}
-	n, err := s.conn.Read(s.buf[s.w:])
+	n, err := s.receive(s.buf[s.w:])
 	s.w += n
 	if errors.Is(err, io.EOF) && s.buffered() > 0 {
 		err = io.ErrUnexpectedEOF
@@ -204,7 +205,7 @@ func (s *imapStream) read(p []byte) (int, error) {
 		s.r += n
 		return n, nil
 	}
-	n, err := s.conn.Read(p)
+	n, err := s.receive(p)
 	if n > 0 {
 		return n, nil
 	}

@@ -30,6 +30,7 @@ type care struct {
 	mu      sync.Mutex
 	careful map[mail.MailboxName]int // how many messages must still go well
 	blamed  map[mail.Ref]bool
+	plain   bool // no session is compressed
 }
 
 // needed reports whether a mailbox is to be fetched with care.

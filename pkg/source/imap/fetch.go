@@ -38,13 +38,17 @@ const maxThrottled = 3
 // ends whole, gone, or failed.
 //
 // A session that ends on the way brings nothing of the commands in flight. The
-// next one may have to take care, see care.go.
+// next one may have to take care, see care.go. Before the first commands the
+// server is asked to compress, if that pays.
 func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	defer s.wire.CloseOn(ctx)()
 	if refs.Mailbox != s.selected {
 		return &mail.Error{
 			Op: opFetch, Mailbox: s.shown(refs.Mailbox), Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errNotOpen,
 		}
+	}
+	if err := s.compress(ctx, refs.Len()); err != nil {
+		return err
 	}
 	alone := s.care.among(refs)
 	f := &fetch{

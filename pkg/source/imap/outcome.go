@@ -285,6 +285,9 @@ func (f *fetch) learn(dead *mail.Error) error {
 	default: // we ended it ourselves, or shall wait
 		return nil
 	}
+	if f.blamesCompression(dead) {
+		return nil
+	}
 	box := f.refs.Mailbox
 	if !f.care.needed(box) {
 		if f.well == 0 {

@@ -23,6 +23,8 @@ type Session struct {
 	searches bool             // SEARCH listed the selected mailbox as EXAMINE counted it
 	average  int64            // bytes of its messages on average, 0 if unknown
 	aborted  atomic.Bool
+
+	compressed bool // the server compresses what it sends
 }
 
 // Close implements pull.Session: it says LOGOUT.

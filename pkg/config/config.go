@@ -72,6 +72,10 @@ type Account struct {
 	// Connections is how many sessions a pass may open, 1 for POP3.
 	Connections int
 
+	// Compress says when the server is asked to compress what it sends. It
+	// means nothing to POP3.
+	Compress Compression
+
 	// Every is the time from one pass to the next, 0 when Cron says when.
 	Every time.Duration
 
@@ -131,6 +135,16 @@ type Protocol string
 const (
 	IMAP Protocol = "imap"
 	POP3 Protocol = "pop3"
+)
+
+// Compression says when an IMAP server is asked to compress what it sends.
+type Compression string
+
+// The words for it. CompressAuto asks where it pays.
+const (
+	CompressAuto   Compression = "auto"
+	CompressAlways Compression = "always"
+	CompressNever  Compression = "never"
 )
 
 // Security is how a connection is protected.
@@ -224,6 +238,7 @@ func (a *Account) withDefaults(defaults *Account) {
 	a.Security = first(a.Security, TLS)
 	a.Port = first(a.Port, defaultPort(a.Protocol, a.Security))
 	a.Connections = first(a.Connections, defaults.Connections, defaultConnections)
+	a.Compress = first(a.Compress, CompressAuto)
 	if a.Protocol == POP3 {
 		a.Connections = 1 // a maildrop is locked by its session (RFC 1939 section 8)
 	}

@@ -48,6 +48,7 @@ func settings(protocol Protocol) []setting {
 		{name: "MAILPULL_INCLUDE", path: server + ".mailboxes.include", list: true},
 		{name: "MAILPULL_EXCLUDE", path: server + ".mailboxes.exclude", list: true},
 		{name: "MAILPULL_CONNECTIONS", path: server + ".connections"},
+		{name: "MAILPULL_COMPRESS", path: server + ".compress"},
 		{name: "MAILPULL_EVERY", path: account + ".every"},
 		{name: "MAILPULL_CRON", path: account + ".cron"},
 		{name: "MAILPULL_TIMEZONE", path: account + ".timezone"},

@@ -21,7 +21,7 @@ func TestFromEnv(t *testing.T) {
 		Accounts: []Account{{
 			Name: "mail", Protocol: IMAP, Host: "imap.example.com", Port: 993, Security: TLS,
 			Username: "DOMAIN\\me$${X}", Password: secret.Source{Env: "MAILPULL_PASSWORD"},
-			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3, Every: 15 * time.Minute, Jitter: 0.1, Layout: MaildirPP, Order: OldestFirst,
+			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3, Compress: CompressAuto, Every: 15 * time.Minute, Jitter: 0.1, Layout: MaildirPP, Order: OldestFirst,
 			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}},
 	}
@@ -36,7 +36,7 @@ func TestFromEnvEveryVariable(t *testing.T) {
 		"MAILPULL_ACCOUNT=work", "MAILPULL_PROTOCOL=imap", "MAILPULL_HOST=imap.internal", "MAILPULL_PORT=1143",
 		"MAILPULL_SECURITY=none", "MAILPULL_ALLOW_PLAINTEXT=true", "MAILPULL_USERNAME=me",
 		"MAILPULL_PASSWORD_FILE=/run/secrets/pw", "MAILPULL_ARCHIVE=/mail", "MAILPULL_STATE=/state",
-		"MAILPULL_INCLUDE=INBOX, Work/*,", `MAILPULL_EXCLUDE=\Junk`, "MAILPULL_CONNECTIONS=4",
+		"MAILPULL_INCLUDE=INBOX, Work/*,", `MAILPULL_EXCLUDE=\Junk`, "MAILPULL_CONNECTIONS=4", "MAILPULL_COMPRESS=always",
 		"MAILPULL_EVERY=1h", "MAILPULL_LAYOUT=fs",
 		"MAILPULL_MAX_MESSAGE_SIZE=50MB", "MAILPULL_MAX_SESSION=2h", "MAILPULL_IDLE_TIMEOUT=5s",
 	})
@@ -47,7 +47,7 @@ func TestFromEnvEveryVariable(t *testing.T) {
 			Name: "work", Protocol: IMAP, Host: "imap.internal", Port: 1143, Security: None, AllowPlaintext: true,
 			Username: "me", Password: secret.Source{File: "/run/secrets/pw"},
 			Mailboxes:   Selection{Include: []string{"INBOX", "Work/*"}, Exclude: []string{`\Junk`}},
-			Connections: 4, Every: time.Hour, Jitter: 0.1, Layout: FS, Order: OldestFirst,
+			Connections: 4, Compress: CompressAlways, Every: time.Hour, Jitter: 0.1, Layout: FS, Order: OldestFirst,
 			MaxMessageSize: 50e6, MaxSession: 2 * time.Hour, IdleTimeout: 5 * time.Second,
 		}},
 	}

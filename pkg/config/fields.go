@@ -54,10 +54,12 @@ func accountFields(a *Account) []field {
 				{name: "exclude", read: patterns(&a.Mailboxes.Exclude, false)},
 			}},
 			field{name: "connections", read: connections(&a.Connections)},
+			field{name: "compress", read: word(&a.Compress, "word for compress", CompressAuto, CompressAlways, CompressNever)},
 		)},
 		{name: "pop3", fields: append(serverFields(a),
 			field{name: "mailboxes", refuse: "POP3 has one mailbox, and all of it is pulled"},
 			field{name: "connections", refuse: "a POP3 server lets one connection at a time into a mailbox"},
+			field{name: "compress", refuse: "POP3 has no compression"},
 		)},
 	}, scheduleFields(a), []field{
 		{name: "idle", read: idle(&a.Idle)},

@@ -49,13 +49,13 @@ func TestDefaults(t *testing.T) {
 		Accounts: []Account{{
 			Name: "work", Protocol: IMAP, Host: "imap.example.com", Port: 993, Security: TLS,
 			Username: "me", Password: secret.Source{Env: "PW"},
-			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3,
+			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3, Compress: CompressAuto,
 			Every: 15 * time.Minute, Jitter: 0.1, Layout: MaildirPP, Order: OldestFirst,
 			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}, {
 			Name: "isp", Protocol: POP3, Host: "h", Port: 995, Security: TLS,
 			Username: "u", Password: secret.Source{File: "/p"},
-			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1,
+			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Compress: CompressAuto,
 			Every: 15 * time.Minute, Jitter: 0.1, Layout: MaildirPP, Order: OldestFirst,
 			MaxMessageSize: 2 << 30, MaxSession: 24 * time.Hour, IdleTimeout: time.Minute,
 		}},
@@ -81,6 +81,7 @@ accounts:
       password: { command: [pass, show, "$HOME ${X}"] }
       mailboxes: { include: [INBOX, '\sent'], exclude: ["a*"] }
       connections: 10
+      compress: never
     every: 1m
     layout: maildir++
     max_message_size: 1MiB
@@ -104,17 +105,17 @@ accounts:
 			Name: "A.b_c-9", Protocol: IMAP, Host: "::1", Port: 1143, Security: None,
 			Username: "me $ you", Password: secret.Source{Command: []string{"pass", "show", "$HOME ${X}"}},
 			Mailboxes:   Selection{Include: []string{"INBOX", `\sent`}, Exclude: []string{"a*"}},
-			Connections: 10, Every: time.Minute, Jitter: 0.1, Layout: MaildirPP, Order: OldestFirst,
+			Connections: 10, Compress: CompressNever, Every: time.Minute, Jitter: 0.1, Layout: MaildirPP, Order: OldestFirst,
 			MaxMessageSize: 1 << 20, MaxSession: 48 * time.Hour, IdleTimeout: 5 * time.Second,
 		}, {
 			Name: "b", Protocol: POP3, Host: "mail.example.com", Port: 110, Security: StartTLS,
 			CAFile: "/etc/ssl/own.pem", Username: "#u", Password: secret.Source{Plain: secret.New("$hunter ${2}")},
-			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Every: time.Hour, Jitter: 0.1, Layout: FS, Order: OldestFirst,
+			Mailboxes: Selection{Include: []string{"*"}}, Connections: 1, Compress: CompressAuto, Every: time.Hour, Jitter: 0.1, Layout: FS, Order: OldestFirst,
 			MaxMessageSize: 64 << 30, MaxSession: 5 * time.Minute, IdleTimeout: 30 * time.Minute,
 		}, {
 			Name: "c", Protocol: IMAP, Host: "192.0.2.1", Port: 143, Security: None, AllowPlaintext: true,
 			Username: "u", Password: secret.Source{Credential: "c"},
-			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3, Every: time.Hour, Jitter: 0.1, Layout: FS, Order: OldestFirst,
+			Mailboxes: Selection{Include: []string{"*"}}, Connections: 3, Compress: CompressAuto, Every: time.Hour, Jitter: 0.1, Layout: FS, Order: OldestFirst,
 			MaxMessageSize: 64 << 30, MaxSession: 5 * time.Minute, IdleTimeout: 30 * time.Minute,
 		}},
 	}

@@ -67,6 +67,7 @@ type (
 		Password       any               `yaml:"password" json:"password"`
 		Mailboxes      *printedMailboxes `yaml:"mailboxes,omitempty" json:"mailboxes,omitempty"`
 		Connections    int               `yaml:"connections,omitempty" json:"connections,omitempty"`
+		Compress       Compression       `yaml:"compress,omitempty" json:"compress,omitempty"`
 	}
 
 	printedTLS struct {
@@ -141,6 +142,7 @@ func (a Account) printed() printedAccount {
 		return p
 	}
 	server.Connections = a.Connections
+	server.Compress = a.Compress
 	server.Mailboxes = &printedMailboxes{Include: a.Mailboxes.Include, Exclude: a.Mailboxes.Exclude}
 	p.IMAP = server
 	return p

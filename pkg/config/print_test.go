@@ -29,6 +29,7 @@ accounts:
         include: ['*']
         exclude: [\Junk, Spam*]
       connections: 2
+      compress: auto
     every: 15m
     jitter: 10%
     layout: maildir++

@@ -61,9 +61,10 @@ faults: build ## the real program killed, failed, without room and without memor
 	@sort $(FAULTS)
 
 .PHONY: real
-real: build servers ## units, alerts, page and container against systemd, Prometheus and a browser; root
+real: build servers ## units, alerts, page, container and compression against systemd, Prometheus, a browser and Cyrus; root
 	scripts/install-real.sh
-	MAILPULL_REAL=1 MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m -run '^TestReal' ./pkg/admin ./deploy/... ./cmd/mailpull
+	scripts/install-cyrus.sh
+	MAILPULL_REAL=1 MAILPULL_CYRUS=$(CURDIR)/bin/cyrus MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 20m -run '^TestReal' ./pkg/admin ./deploy/... ./cmd/mailpull
 
 .PHONY: unit
 unit: ## unit and conformance tests only, in seconds

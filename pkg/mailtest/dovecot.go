@@ -62,7 +62,7 @@ type Dovecot struct {
 	options   DovecotOptions
 	owner     owner
 	delivered atomic.Int64 // names files in the order of delivery
-	process   *dovecotProcess
+	process   *serverProcess
 }
 
 // StartDovecot starts a Dovecot and stops it at the end of the test. It skips

@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -19,28 +16,10 @@ import (
 const (
 	startTries = 5
 	readyWait  = 20 * time.Second
-	stopWait   = 10 * time.Second
 )
 
 // errDied says that the server ended by itself.
 var errDied = errors.New("dovecot ended")
-
-// keeper runs Dovecot and ends it when its standard input is closed: by Stop,
-// or by the death of the test's process, so that no server outlives its test.
-// The shell gives /dev/null to a background command as its input, therefore
-// descriptor 3.
-const keeper = `exec 3<&0 </dev/null
-"$1" -F -c "$2" 3<&- &
-server=$!
-{ read -r _ <&3; kill "$server" 2>/dev/null; } &
-wait "$server"`
-
-// dovecotProcess is one life of the server.
-type dovecotProcess struct {
-	cmd   *exec.Cmd
-	input *os.File      // closing it ends the server
-	ended chan struct{} // closed when the server has ended
-}
 
 // startOnFreePorts starts the server, and chooses other ports when somebody
 // took one of them first.
@@ -80,15 +59,9 @@ func (d *Dovecot) Stop() {
 		return
 	}
 	d.process = nil
-	_ = p.input.Close() // the keeper sends SIGTERM
-	select {
-	case <-p.ended:
-	case <-time.After(stopWait):
+	if !p.stop() {
 		d.t.Errorf("dovecot did not stop within %v and was killed", stopWait)
 	}
-	// Whatever is left of it, such as a process in the middle of a command.
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
-	<-p.ended
 }
 
 // Restart stops and starts the server.
@@ -101,31 +74,11 @@ func (d *Dovecot) Restart() {
 // launch starts the server and waits until its ports answer.
 func (d *Dovecot) launch() error {
 	d.Own()
-	read, write, err := os.Pipe()
+	process, err := startServer(filepath.Join(d.dir, "log"), nil, d.binary, "-F", "-c", filepath.Join(d.dir, "conf"))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = read.Close() }() // the child has its own
-	output, err := os.OpenFile(filepath.Join(d.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = output.Close() }() // likewise
-
-	cmd := exec.Command("sh", "-c", keeper, "sh", d.binary, filepath.Join(d.dir, "conf"))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, output, output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		_ = write.Close() // nobody reads
-		return err
-	}
-	d.process = &dovecotProcess{cmd: cmd, input: write, ended: make(chan struct{})}
-	// Stop waits for it by the channel.
-	go func(p *dovecotProcess) {
-		_ = p.cmd.Wait() // how it ended is in the log
-		close(p.ended)
-	}(d.process)
-
+	d.process = process
 	if err := d.awaitReady(); err != nil {
 		d.Stop()
 		return err

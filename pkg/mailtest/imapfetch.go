@@ -27,7 +27,7 @@ func (c *IMAPTalk) answerFetch(tag, args string, byUID bool) {
 }
 
 // SayFetch writes a FETCH response with those of UID, FLAGS, INTERNALDATE,
-// RFC822.SIZE and BODY[] that the items name.
+// RFC822.SIZE and BODY[], or a part of it, that the items name.
 func (c *IMAPTalk) SayFetch(seq int, m IMAPMessage, items string) {
 	asked := strings.ToUpper(items)
 	date := m.Date
@@ -46,10 +46,33 @@ func (c *IMAPTalk) SayFetch(seq int, m IMAPMessage, items string) {
 	}
 	fmt.Fprintf(c.w, "* %d FETCH (%s", seq, strings.Join(told, " "))
 	if strings.Contains(asked, "BODY") {
-		fmt.Fprintf(c.w, " BODY[] {%d}\r\n", len(m.Body))
-		c.Raw(m.Body)
+		c.sayBody(m.Body, asked)
 	}
 	c.Raw(")\r\n")
+}
+
+// sayBody writes a body, or the part of it that the items name (RFC 9051 section
+// 6.4.5).
+func (c *IMAPTalk) sayBody(body, asked string) {
+	label := "[]"
+	if _, part, ok := strings.Cut(asked, "[]<"); ok {
+		part, _, _ = strings.Cut(part, ">")
+		from, count, _ := strings.Cut(part, ".")
+		answer := IMAPPart
+		if c.server.Part != nil {
+			answer = c.server.Part
+		}
+		label, body = answer(body, setNumber(from), setNumber(count))
+	}
+	fmt.Fprintf(c.w, " BODY%s {%d}\r\n", label, len(body))
+	c.Raw(body)
+}
+
+// IMAPPart is the honest answer for a part of a body: what stands behind BODY,
+// and the bytes.
+func IMAPPart(body string, from, count int) (label, part string) {
+	part = body[min(from, len(body)):]
+	return fmt.Sprintf("[]<%d>", from), part[:min(count, len(part))]
 }
 
 // InIMAPSet reports whether a set as in a command, such as "1:3,7,9:*", names

@@ -45,6 +45,9 @@ type IMAPServer struct {
 	// answered it. It runs in the goroutine of the connection.
 	On func(c *IMAPTalk, tag, command string) bool
 
+	// Part answers for a part of a body, as IMAPPart does where it is nil.
+	Part func(body string, from, count int) (label, part string)
+
 	mu      sync.Mutex
 	heard   []string
 	refused int

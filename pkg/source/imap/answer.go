@@ -36,22 +36,30 @@ func (f *fetch) take(c *command, m *imapclient.FetchMessageData) error {
 			if uid == 0 {
 				uid = mail.UID(item.UID)
 			}
-		case imapclient.FetchItemDataFlags:
-			a.flags = keepFlags(item.Flags)
-		case imapclient.FetchItemDataInternalDate:
-			a.date = item.Time
 		case imapclient.FetchItemDataRFC822Size:
 			a.size = item.Size
 		case imapclient.FetchItemDataBodySection:
 			if err := f.takeBody(c, uid, a, item); err != nil {
 				return err
 			}
+		default:
+			a.add(item)
 		}
 	}
 	if c.uids.Contains(uid) {
 		c.got[uid], c.latest = a, uid
 	}
 	return nil
+}
+
+// add takes what becomes part of the item.
+func (a *answer) add(item imapclient.FetchItemData) {
+	switch item := item.(type) {
+	case imapclient.FetchItemDataFlags:
+		a.flags = keepFlags(item.Flags)
+	case imapclient.FetchItemDataInternalDate:
+		a.date = item.Time
+	}
 }
 
 // onlyUID returns the UID of a command that asks for one message, else 0.
@@ -74,22 +82,36 @@ func (f *fetch) takeBody(c *command, uid mail.UID, a *answer, item imapclient.Fe
 		a.empty = true
 		return nil
 	}
-	body := &bodyReader{r: item.Literal, left: size}
+	body := f.newBodyStream(c, uid, a, item.Literal, size)
+	defer body.close()
 	c.handed++
 	err := f.receiver.Body(f.ref(uid), size, body)
 	switch {
 	case body.err != nil:
-		f.torn = true
 		return body.err // of the connection; the receiver only passed it on
 	case err != nil:
 		return &ofReceiver{err}
-	case body.left != 0:
+	case body.given != size:
 		return &ofReceiver{&mail.Error{Op: opFetch, Mailbox: f.shown(f.refs.Mailbox), Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errUnread}}
 	}
 	a.body = true
 	f.bytes += size
 	f.plan.seen(size)
+	if body.lost != nil {
+		return f.resumed(uid, a, body.lost)
+	}
 	return nil
+}
+
+// resumed settles a message that came whole over another connection than the
+// fetch's own, which is lost: every byte came, and the server said OK to the
+// last of them. The fetch ends with what its connection ended with, and nothing
+// is held against a message that was in flight there.
+func (f *fetch) resumed(uid mail.UID, a *answer, lost *mail.Error) error {
+	if err := f.whole(uid, a); err != nil {
+		return err
+	}
+	return &endedInside{lost}
 }
 
 // bodyReader reads a literal. go-imap ends a literal that was cut off with a

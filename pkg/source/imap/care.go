@@ -31,6 +31,7 @@ type care struct {
 	careful map[mail.MailboxName]int // how many messages must still go well
 	blamed  map[mail.Ref]bool
 	plain   bool // no session is compressed
+	noParts bool // parts of messages cannot be had, or not be put together
 }
 
 // needed reports whether a mailbox is to be fetched with care.
@@ -91,4 +92,20 @@ func (c *care) among(refs mail.Refs) mail.UIDSet {
 		}
 	}
 	return alone
+}
+
+// sendsNoParts notes that the server does not send parts of messages as they are
+// asked for. Then a large message is asked for anew when its connection is lost,
+// as every other: to read over what came before would cost as much.
+func (c *care) sendsNoParts() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noParts = true
+}
+
+// parts reports whether a part of a message may be asked for.
+func (c *care) parts() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.noParts
 }

@@ -37,9 +37,10 @@ const maxThrottled = 3
 // where go-imap takes an answer whose UID comes after the body. Each ref so
 // ends whole, gone, or failed.
 //
-// A session that ends on the way brings nothing of the commands in flight. The
-// next one may have to take care, see care.go. Before the first commands the
-// server is asked to compress, if that pays.
+// A session that ends on the way brings nothing of the commands in flight, but
+// for a large message inside which it ends: the rest of that comes over another
+// one, see resume.go. The next session may have to take care, see care.go. Before
+// the first commands the server is asked to compress, if that pays.
 func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	defer s.wire.CloseOn(ctx)()
 	if refs.Mailbox != s.selected {
@@ -53,6 +54,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 	alone := s.care.among(refs)
 	f := &fetch{
 		Session:  s,
+		ctx:      ctx,
 		refs:     refs,
 		receiver: r,
 		plan:     newPlanner(refs.UIDs.Minus(alone), s.average),
@@ -62,7 +64,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		events:   make(chan event),
 	}
 	defer f.letGo()
-	err := f.run(ctx)
+	err := f.run()
 	if err == nil {
 		err = f.lookFor(ctx)
 	}
@@ -93,6 +95,7 @@ func (f *fetch) letGo() {
 // commands can stop the reading.
 type fetch struct {
 	*Session
+	ctx      context.Context
 	refs     mail.Refs
 	receiver mail.Receiver
 	plan     *planner
@@ -138,10 +141,10 @@ type event struct {
 }
 
 // run sends commands and takes their answers until nothing is left to ask.
-func (f *fetch) run(ctx context.Context) error {
+func (f *fetch) run() error {
 	for f.fill(); len(f.flight) > 0; f.fill() {
-		if ctx.Err() != nil { // much can be read already, and must not hold up the end
-			return context.Cause(ctx)
+		if f.ctx.Err() != nil { // much can be read already, and must not hold up the end
+			return context.Cause(f.ctx)
 		}
 		if err := f.next(); err != nil {
 			return err

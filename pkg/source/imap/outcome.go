@@ -269,6 +269,9 @@ func (f *fetch) fail(ctx context.Context, err error) error {
 	if of, ok := errors.AsType[*ofReceiver](err); ok {
 		return of.err
 	}
+	if inside, ok := errors.AsType[*endedInside](err); ok {
+		return inside.lost
+	}
 	dead := f.lost(ctx, opFetch, err)
 	if err := f.learn(dead); err != nil {
 		return err

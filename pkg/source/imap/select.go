@@ -59,7 +59,7 @@ func (s *Session) examine(ctx context.Context, op string, box mail.Mailbox, comm
 			Retry: mail.RetryNever, Class: mail.ClassProtocol, Err: errUnsendable,
 		}
 	}
-	s.selected, s.searches = box.Name, false
+	s.selected, s.wireName, s.searches = box.Name, box.Wire, false
 	e := newExamined(s.wire.Has("CONDSTORE"))
 	f := &found{session: s, examined: e}
 	commands := []string{"EXAMINE " + quoted}

@@ -13,6 +13,9 @@ import (
 // Session is one signed-in connection. All its methods but Abort belong to one
 // goroutine.
 type Session struct {
+	source   *Source
+	alive    context.Context // until Abort
+	ended    context.CancelFunc
 	wire     *wire.IMAP
 	client   *imapclient.Client
 	warnings *wire.Warnings
@@ -20,6 +23,7 @@ type Session struct {
 	care     *care
 
 	selected mail.MailboxName // empty: none
+	wireName string           // of the selected mailbox, as commands carry it
 	searches bool             // SEARCH listed the selected mailbox as EXAMINE counted it
 	average  int64            // bytes of its messages on average, 0 if unknown
 	aborted  atomic.Bool
@@ -41,6 +45,7 @@ func (s *Session) Close(ctx context.Context) error {
 // Abort implements pull.Session.
 func (s *Session) Abort() {
 	s.aborted.Store(true)
+	s.ended()
 	s.warnings.Sum()
 	_ = s.wire.Close() // the connection is given up; how it closes is of no use
 }

@@ -48,7 +48,11 @@ func (s *Source) Open(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	alive, end := context.WithCancel(context.Background())
 	return &Session{
+		source:   s,
+		alive:    alive,
+		ended:    end,
 		wire:     conn,
 		client:   imapclient.New(conn.Conn(), nil),
 		warnings: wire.NewWarnings(s.options.Log),

@@ -4,7 +4,10 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"math"
+	"net"
 	"strings"
+	"sync/atomic"
 
 	"mailpull/pkg/mailtest"
 )
@@ -17,6 +20,8 @@ const (
 	l2GiantLine   = "VGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBvdmVyIHRoZSBsYXp5IGRvZyBhbmQgcnVucyBhd2F5\r\n"
 	l2GiantLines  = 1024
 	l2GiantBlocks = 1<<30/(len(l2GiantLine)*l2GiantLines) + 1
+
+	l2GiantLineEnds = int64(l2GiantBlocks * l2GiantLines)
 )
 
 // l2WriteGiant writes the message, each line followed by end.
@@ -65,6 +70,40 @@ func l2GiantIMAP() *rig {
 		return true
 	}
 	return imapRig(server)
+}
+
+// l2Scissors is a relay that cuts one connection after the other, each behind so
+// many bytes from the server, and then no more.
+type l2Scissors struct {
+	target string
+	cuts   []int64
+	next   atomic.Int64 // of cuts
+	sent   atomic.Int64
+}
+
+// left is how many cuts were not made.
+func (s *l2Scissors) left() int { return max(0, len(s.cuts)-int(s.next.Load())) }
+
+func (s *l2Scissors) relay(client net.Conn) {
+	server, err := net.Dial("tcp", s.target)
+	if err != nil {
+		return
+	}
+	up := make(chan struct{})
+	go func() { // it ends when either connection is closed, below
+		defer close(up)
+		_, _ = io.Copy(server, client) // an end is an end, however it comes
+		_ = server.Close()
+	}()
+	at := int64(math.MaxInt64)
+	if i := s.next.Add(1) - 1; i < int64(len(s.cuts)) {
+		at = s.cuts[i]
+	}
+	n, _ := io.CopyN(client, server, at)
+	s.sent.Add(n)
+	_ = client.Close()
+	_ = server.Close()
+	<-up
 }
 
 // l2GiantPOP3 is l2GiantIMAP for POP3.

@@ -52,6 +52,32 @@ func TestLevel2Giant(t *testing.T) {
 	}
 }
 
+// A message of one gigabyte whose connection to a real Dovecot is cut in the
+// middle, twice: it arrives in one pass, byte for byte, in 64 MB of memory, and no
+// more of it crosses the line than it has, but for some KB.
+func TestLevel2GiantCut(t *testing.T) {
+	level2(t)
+	memory := l2LimitMemory(t, l2Limit)
+	d := mailtest.StartDovecot(t, mailtest.DovecotOptions{Config: "passdb {\n  driver = static\n  args = nopassword=y\n}\n"})
+	d.DeliverLarge(username, "INBOX", l2GiantSize-l2GiantLineEnds, func(w io.Writer) { l2WriteGiant(w, "\n") })
+	line := &l2Scissors{target: d.IMAPAddr, cuts: []int64{l2GiantSize / 3, l2GiantSize / 3}}
+	server := &l2Server{protocol: "imap", port: l2Listen(t, line.relay), oracle: mailtest.NewOracle(account)}
+	a := l2NewAccount(t, server, t.TempDir())
+	if code, said := a.run(t, memory.under()...); code != 0 {
+		t.Fatalf("ended with %d: %s", code, said)
+	}
+	if got := l2OnlyFile(t, a); got != l2GiantSum("\n") {
+		t.Errorf("the file has the hash %x", got)
+	}
+	if n := line.sent.Load(); n > l2GiantSize+64<<10 {
+		t.Errorf("%d bytes crossed the line for %d", n, l2GiantSize)
+	}
+	if n := memory.oomKills(t); n > 0 {
+		t.Errorf("%d processes were killed for their memory", n)
+	}
+	mailtest.Figure(t, "C9", "cuts in a message of a gigabyte from Dovecot, in 64 MB", len(line.cuts)-line.left(), 2)
+}
+
 // l2OnlyFile returns the hash of the one message in the archive.
 func l2OnlyFile(t *testing.T, a *l2Account) (sum [sha256.Size]byte) {
 	t.Helper()

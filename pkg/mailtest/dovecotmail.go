@@ -3,6 +3,7 @@ package mailtest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,6 +53,26 @@ func (d *Dovecot) deliver(dir string, m demo.Message) error {
 		return nil
 	}
 	return os.Chtimes(path, m.Date, m.Date)
+}
+
+// DeliverLarge delivers one message of size bytes that write makes, so that it
+// need not be held in memory.
+func (d *Dovecot) DeliverLarge(user, mailbox string, size int64, write func(io.Writer)) {
+	d.t.Helper()
+	dir := d.mailbox(user, mailbox)
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		d.mkdirOwned(filepath.Join(dir, sub))
+	}
+	n := d.delivered.Add(1)
+	path := filepath.Join(dir, "new", fmt.Sprintf("%d.M%dP1.mailtest,S=%d", 1_000_000_000+n, n, size))
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	write(f)
+	if err := errors.Join(f.Close(), d.own(path)); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // mailbox returns the folder of a user's mailbox.

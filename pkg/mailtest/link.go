@@ -41,6 +41,9 @@ type Link struct {
 	// side: "dial", "read", "write", "close". Its error is the operation's.
 	Before func(op string) error
 
+	// Line, if not nil, makes the way to the client as slow as it says.
+	Line *Line
+
 	// Record keeps what the server heard, for Heard.
 	Record bool
 
@@ -67,6 +70,9 @@ func (l *Link) Dial(context.Context, string, string) (net.Conn, error) {
 		defer end.Close()
 		l.Serve(end)
 	})
+	if l.Line != nil {
+		client = l.Line.slow(client, l.servers.Go)
+	}
 	return &clientEnd{Conn: client, link: l}, nil
 }
 

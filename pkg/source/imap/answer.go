@@ -97,6 +97,7 @@ func (f *fetch) takeBody(c *command, uid mail.UID, a *answer, item imapclient.Fe
 	a.body = true
 	f.bytes += size
 	f.plan.seen(size)
+	f.speed.took(size, time.Now())
 	if body.lost != nil {
 		return f.resumed(uid, a, body.lost)
 	}

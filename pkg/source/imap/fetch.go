@@ -63,6 +63,7 @@ func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) er
 		jobs:     make(chan *command, maxInFlight),
 		events:   make(chan event),
 	}
+	f.speed.begin(f.since)
 	defer f.letGo()
 	err := f.run()
 	if err == nil {
@@ -180,6 +181,7 @@ func (f *fetch) groupIsFull() bool {
 func (f *fetch) fill() {
 	most := maxInFlight
 	f.plan.single = f.care.needed(f.refs.Mailbox)
+	f.plan.want = f.speed.want(time.Now())
 	if f.plan.single {
 		most = 1
 	}

@@ -1,19 +1,26 @@
 package imap
 
-import "mailpull/pkg/mail"
+import (
+	"cmp"
+
+	"mailpull/pkg/mail"
+)
 
 const (
 	// firstMessages is how many messages the first command asks for, before
-	// anything is known of their size.
+	// anything is known of their size. On a line that was found to be slow they are
+	// thought to have firstSize.
 	firstMessages = 16
+	firstSize     = 64 << 10
 
 	// maxMessages bounds one command. It also bounds the text of its UID set
 	// to 256 numbers of ten digits and a comma, 2.8 kB, well below the 8 kB
 	// line that every server must take (RFC 9051 section 4.4 asks for 8192).
 	maxMessages = 256
 
-	// wantBytes is how much one command should bring: enough to hide a round
-	// trip, little enough that a failed command costs little.
+	// wantBytes is how much one command should bring at most: enough to hide a
+	// round trip, little enough that a failed command costs little. On a slow line
+	// it is less, see rate.
 	wantBytes = 2 << 20
 
 	// maxInFlight is how many commands wait for their answers at once. The
@@ -29,7 +36,8 @@ type planner struct {
 	average  int64    // what the server told of their size, 0 if nothing
 	messages int64
 	bytes    int64
-	single   bool // one message for each command
+	single   bool  // one message for each command
+	want     int64 // bytes that the next command should bring; 0: wantBytes
 }
 
 // newPlanner returns a planner for the set, whose messages have that many bytes
@@ -69,17 +77,20 @@ func (p *planner) take() mail.UIDSet {
 	return set
 }
 
-// messagesPerCommand is how many messages bring about wantBytes.
+// messagesPerCommand is how many messages bring about the bytes that are wanted.
 func (p *planner) messagesPerCommand() int64 {
 	if p.single {
 		return 1
 	}
-	average := p.average
+	want, average := cmp.Or(p.want, wantBytes), p.average
 	switch {
 	case p.messages > 0:
 		average = max(1, p.bytes/p.messages)
-	case average == 0:
+	case average > 0:
+	case want < firstBytes:
+		average = firstSize
+	default:
 		return firstMessages
 	}
-	return min(max(1, wantBytes/average), maxMessages)
+	return min(max(1, want/average), maxMessages)
 }

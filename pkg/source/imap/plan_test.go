@@ -94,3 +94,28 @@ func TestPlannerBeginsWithWhatTheServerTold(t *testing.T) {
 		}
 	}
 }
+
+// On a slow line a command asks for less, also before a message was seen.
+func TestPlannerFollowsTheLine(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		want  int64
+		first int
+		then  int // of 26 KiB each
+	}{
+		{wantBytes, firstMessages, 78},
+		{firstBytes, firstMessages, 9},
+		{250_000, 3, 9},
+		{minBytes, 1, 1},
+	} {
+		p := newPlanner(mail.UIDSet{{Lo: 1, Hi: 10_000}}, 0)
+		p.want = tt.want
+		if got := p.take().Len(); got != tt.first {
+			t.Errorf("%d bytes: the first command asks for %d messages, want %d", tt.want, got, tt.first)
+		}
+		p.seen(26 << 10)
+		if got := p.take().Len(); got != tt.then {
+			t.Errorf("%d bytes: then %d in one command, want %d", tt.want, got, tt.then)
+		}
+	}
+}

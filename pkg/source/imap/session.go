@@ -26,6 +26,7 @@ type Session struct {
 	wireName string           // of the selected mailbox, as commands carry it
 	searches bool             // SEARCH listed the selected mailbox as EXAMINE counted it
 	average  int64            // bytes of its messages on average, 0 if unknown
+	speed    rate             // of its fetches, one after the other
 	aborted  atomic.Bool
 
 	compressed bool // the server compresses what it sends

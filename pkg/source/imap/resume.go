@@ -135,6 +135,9 @@ func (b *bodyStream) next(err error) error {
 		}
 		return nil
 	}
+	if b.rest != nil || b.barren > 0 {
+		f.source.options.Log.Info("the rest of the message could not be had", "err", last)
+	}
 	if asksToWait(last) {
 		return last
 	}
@@ -213,6 +216,8 @@ func (b *bodyStream) open() error {
 		return err
 	}
 	b.rest, b.from, b.began = rest, rest, b.given
+	b.fetch.source.options.Log.Info("connection lost inside a message, going on over another one",
+		"mailbox", b.fetch.shown(b.fetch.refs.Mailbox).Shown(), "uid", b.uid, "given", b.given, "bytes", b.size, "err", b.lost)
 	return nil
 }
 

@@ -184,7 +184,7 @@ func (h header) mayReplace(found header, loaded *state) bool {
 }
 
 // Known returns what is recorded for a mailbox; ok is false when the mailbox
-// was never seen. Listed stays known after something was added.
+// was never seen. Listed and Excluded stay known after something was added.
 func (f *File) Known(name mail.MailboxName) (known mail.Known, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -192,7 +192,7 @@ func (f *File) Known(name mail.MailboxName) (known mail.Known, ok bool) {
 	if b == nil {
 		return mail.Known{}, false
 	}
-	known = mail.Known{Validity: b.validity, Seen: b.seenCount(), Listed: b.listed, Matching: b.matching}
+	known = mail.Known{Validity: b.validity, Seen: b.seenCount(), Listed: b.listed, Excluded: b.excluded, Matching: b.matching}
 	if b.complete {
 		status := b.status
 		status.Validity = b.validity
@@ -267,10 +267,10 @@ func (f *File) Commit(refs []mail.Ref) error {
 }
 
 // Complete records that nothing is missing from a mailbox at the given
-// status. Known tells it at once; it is durable with the next Commit or
+// status but what was left out on purpose. Known tells it at once; it is durable with the next Commit or
 // EndPass. A status with another UIDVALIDITY than the record is refused with
 // a *mail.Error of ScopeMailbox.
-func (f *File) Complete(name mail.MailboxName, status mail.Status, listed int) error {
+func (f *File) Complete(name mail.MailboxName, status mail.Status, listed int, excluded mail.Excluded) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
@@ -282,10 +282,11 @@ func (f *File) Complete(name mail.MailboxName, status mail.Status, listed int) e
 	}
 	status.Validity = 0
 	status.Messages, listed = max(status.Messages, 0), max(listed, 0)
-	if b.complete && b.status == status && b.listed == listed {
+	r := completeRecord{b.number, status, listed, leftOut(excluded)}
+	if b.complete && b.status == status && b.listed == listed && b.excluded == r.excluded {
 		return nil
 	}
-	f.note(completeRecord{b.number, status, listed})
+	f.note(r)
 	return nil
 }
 

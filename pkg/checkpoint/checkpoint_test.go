@@ -79,7 +79,7 @@ var life = []func(*File) error{
 	func(f *File) error { return f.Commit(uidRefs("INBOX", 7, 1, 2, 3, 5, 900)) },
 	func(f *File) error { return f.Commit(uidRefs("Work/\u00e9\n\xff", 8, 4294967295, 1)) },
 	func(f *File) error {
-		if err := f.Complete("INBOX", mail.Status{Validity: 7, UIDNext: 901, Messages: 5, ModSeq: 1 << 60, Size: -1}, 5); err != nil {
+		if err := f.Complete("INBOX", mail.Status{Validity: 7, UIDNext: 901, Messages: 5, ModSeq: 1 << 60, Size: -1}, 5, mail.Excluded{}); err != nil {
 			return err
 		}
 		return f.EndPass(pass(1, true, ""))
@@ -112,6 +112,14 @@ var life = []func(*File) error{
 		return f.Commit(uidRefs("INBOX", 9, 20))
 	},
 	func(f *File) error { return f.EndPass(pass(3, false, "")) },
+	func(f *File) error { // while messages are matched
+		excluded := mail.Excluded{Messages: 3, Since: time.Date(2024, 1, 31, 0, 0, 0, 0, time.UTC)}
+		if err := f.Complete("INBOX", mail.Status{Validity: 9, UIDNext: 30, Messages: 7, Size: -1}, 7, excluded); err != nil {
+			return err
+		}
+		return f.Commit(nil)
+	},
+	func(f *File) error { return f.Commit(uidRefs("INBOX", 9, 30)) },
 }
 
 // held is a message in quarantine.
@@ -208,8 +216,8 @@ func TestReopen(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	check(t, f.Commit(uidRefs("INBOX", 9, 13)))
-	if known, _ := f.Known("INBOX"); known.Seen != 4 {
-		t.Errorf("seen %d, want 4", known.Seen)
+	if known, _ := f.Known("INBOX"); known.Seen != 5 {
+		t.Errorf("seen %d, want 5", known.Seen)
 	}
 }
 
@@ -221,7 +229,7 @@ func TestKnown(t *testing.T) {
 	}
 	status := mail.Status{Validity: 7, UIDNext: 4, Messages: 3, ModSeq: 5, Size: 600}
 	check(t, f.Commit(uidRefs("INBOX", 7, 1, 2, 3)))
-	check(t, f.Complete("INBOX", status, 3))
+	check(t, f.Complete("INBOX", status, 3, mail.Excluded{}))
 	known, ok := f.Known("INBOX")
 	if !ok || known.Complete == nil || *known.Complete != status || known.Listed != 3 || known.Seen != 3 {
 		t.Errorf("after Complete: %+v", known)
@@ -241,7 +249,7 @@ func TestKnown(t *testing.T) {
 	if known, _ := f.Known("INBOX"); known != want {
 		t.Errorf("after Reset: %+v", known)
 	}
-	check(t, f.Complete("INBOX", mail.Status{Validity: 8}, 0))
+	check(t, f.Complete("INBOX", mail.Status{Validity: 8}, 0, mail.Excluded{}))
 	if known, _ := f.Known("INBOX"); known.Matching || known.Complete == nil {
 		t.Errorf("after matching: %+v", known)
 	}
@@ -365,7 +373,7 @@ func TestSummary(t *testing.T) {
 	if s.Account != "work" || s.Source != "imap" || len(s.Mailboxes) != 3 {
 		t.Fatalf("got %+v", s)
 	}
-	if got, want := s.Mailboxes[0], (MailboxSummary{Name: "INBOX", Validity: 9, Seen: 3, Server: -1, Quarantined: 1}); got != want {
+	if got, want := s.Mailboxes[0], (MailboxSummary{Name: "INBOX", Validity: 9, Seen: 4, Server: 7, Excluded: 3, Quarantined: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	ignored, uidl := held(mail.Ref{Mailbox: "INBOX", Validity: 9, UID: 21}, 6), held(mail.Ref{Mailbox: "pop", UIDL: "\xff \"odd\""}, 1)
@@ -414,7 +422,7 @@ func TestConcurrent(t *testing.T) {
 				f.New(mail.Refs{Mailbox: box, Validity: 7, UIDs: mail.UIDSet{{Lo: 1, Hi: 300}}})
 				f.Known(box)
 			}
-			if err := f.Complete(box, mail.Status{Validity: 7}, 100); err != nil {
+			if err := f.Complete(box, mail.Status{Validity: 7}, 100, mail.Excluded{}); err != nil {
 				t.Error(err)
 			}
 			if err := f.EndPass(pass(i, true, "")); err != nil {

@@ -300,7 +300,7 @@ func TestDeadAfterError(t *testing.T) {
 		before := steps.Count()
 		for what, again := range map[string]error{
 			"Commit":     f.Commit(uidRefs("INBOX", 7, 1)),
-			"Complete":   f.Complete("INBOX", mail.Status{Validity: 7}, 1),
+			"Complete":   f.Complete("INBOX", mail.Status{Validity: 7}, 1, mail.Excluded{}),
 			"Reset":      f.Reset("INBOX", 8),
 			"Quarantine": f.Quarantine(nil),
 			"Release":    f.Release(nil),

@@ -44,9 +44,11 @@
 //	    these UIDs are delivered; a sequence-set (RFC 9051) without "*".
 //	uidl NUMBER TIME UIDL
 //	    this UIDL is delivered; it was first seen at TIME, in Unix seconds.
-//	complete NUMBER uidnext N messages N modseq N size N listed N
+//	complete NUMBER uidnext N messages N modseq N size N listed N excluded N since T
 //	    nothing was missing when the server's status was this and it listed
-//	    so many messages. A later seen or uidl line of the mailbox ends it.
+//	    so many messages; so many of them were left out because they had
+//	    arrived before T, which does not stand here when there were none. A
+//	    later seen or uidl line of the mailbox ends it.
 //	quarantine NUMBER UID|UIDL tries N first T last T next T waiting|ignored class S reason S
 //	    this message could not be had in so many passes and is left alone
 //	    until its next try, or for good when it is ignored. A later line of
@@ -55,7 +57,8 @@
 //	    this message is in quarantine no longer; the server does not list it.
 //	reset NUMBER validity N was N
 //	    the server's refs no longer mean what they did: nothing is seen,
-//	    nothing complete, and messages are matched until the next complete.
+//	    nothing complete, and messages are matched until the next complete
+//	    with nothing excluded.
 //	    Under the same validity, as POP3 has it, what was seen or in
 //	    quarantine stays so.
 //	pass START END complete|incomplete new N bytes N missing N quarantined N class S error S hint S

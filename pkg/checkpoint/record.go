@@ -47,9 +47,10 @@ type (
 		uidl   mail.UIDL
 	}
 	completeRecord struct {
-		number int
-		status mail.Status // without UIDVALIDITY, which is the mailbox's
-		listed int
+		number   int
+		status   mail.Status // without UIDVALIDITY, which is the mailbox's
+		listed   int
+		excluded mail.Excluded
 	}
 	quarantineRecord struct {
 		number int
@@ -94,8 +95,13 @@ func (r uidlRecord) text(b []byte) []byte {
 }
 
 func (r completeRecord) text(b []byte) []byte {
-	return fmt.Appendf(b, "complete %d uidnext %d messages %d modseq %d size %d listed %d",
+	b = fmt.Appendf(b, "complete %d uidnext %d messages %d modseq %d size %d listed %d",
 		r.number, r.status.UIDNext, r.status.Messages, r.status.ModSeq, r.status.Size, r.listed)
+	if r.excluded.Messages == 0 {
+		return b
+	}
+	b = fmt.Appendf(b, " excluded %d since ", r.excluded.Messages)
+	return r.excluded.Since.UTC().AppendFormat(b, time.RFC3339Nano)
 }
 
 func (r passRecord) text(b []byte) []byte {
@@ -193,6 +199,13 @@ func parseComplete(f *record.Fields) change {
 	r.status.Size = f.Int()
 	f.Label("listed")
 	r.listed = f.Count()
+	if !f.More() {
+		return r
+	}
+	f.Label("excluded")
+	r.excluded.Messages = f.Count()
+	f.Label("since")
+	r.excluded.Since = f.Time()
 	return r
 }
 

@@ -38,15 +38,16 @@ type box struct {
 	// held are the messages in quarantine, none of them seen.
 	held map[place]mail.Quarantined
 
-	// status and listed are of the last time when nothing was missing, if
-	// completed is set. complete is set as long as nothing was added since.
+	// status, listed and excluded are of the last time when nothing was missing,
+	// if completed is set. complete is set as long as nothing was added since.
 	status    mail.Status
 	listed    int
+	excluded  mail.Excluded
 	completed bool
 	complete  bool
 
-	// matching is set from a reset until the next completion; was is the
-	// UIDVALIDITY before the reset.
+	// matching is set from a reset until the next completion that leaves out no
+	// message; was is the UIDVALIDITY before the reset.
 	matching bool
 	was      mail.UIDValidity
 }
@@ -142,8 +143,11 @@ func (r completeRecord) apply(s *state) error {
 	if err != nil {
 		return err
 	}
-	b.status, b.listed = r.status, r.listed
-	b.completed, b.complete, b.matching = true, true, false
+	b.status, b.listed, b.excluded = r.status, r.listed, r.excluded
+	b.completed, b.complete = true, true
+	// A message that is left out may be in the archive under a former ref. It is
+	// to be matched when it is wanted again.
+	b.matching = b.matching && r.excluded.Messages > 0
 	return nil
 }
 
@@ -218,20 +222,22 @@ func (b *box) records(yield func(change) bool) bool {
 			return false
 		}
 	}
-	return !b.complete || yield(completeRecord{b.number, b.status, b.listed})
+	return !b.complete || yield(b.completion())
 }
 
-// preamble yields the records that stand before what was seen. A mailbox that
-// is being matched was never complete, for a reset forgets that too.
+// preamble yields the records that stand before what was seen. What was
+// complete before a reset is forgotten.
 func (b *box) preamble(yield func(change) bool) {
-	switch {
-	case b.matching:
-		_ = yield(mailboxRecord{b.number, b.name, b.was}) &&
-			yield(resetRecord{b.number, b.validity, b.was})
-	case b.completed && !b.complete:
-		_ = yield(mailboxRecord{b.number, b.name, b.validity}) &&
-			yield(completeRecord{b.number, b.status, b.listed})
-	default:
-		yield(mailboxRecord{b.number, b.name, b.validity})
+	validity := b.validity
+	if b.matching {
+		validity = b.was
 	}
+	_ = yield(mailboxRecord{b.number, b.name, validity}) &&
+		(!b.matching || yield(resetRecord{b.number, b.validity, b.was})) &&
+		(!b.completed || b.complete || yield(b.completion()))
+}
+
+// completion is the record of the last time when nothing was missing.
+func (b *box) completion() completeRecord {
+	return completeRecord{b.number, b.status, b.listed, b.excluded}
 }

@@ -42,6 +42,9 @@ type MailboxSummary struct {
 	Complete bool
 	Server   int
 
+	// Excluded is how many messages of the server were left out then.
+	Excluded int
+
 	// Quarantined is how many messages are in quarantine.
 	Quarantined int
 }
@@ -80,7 +83,7 @@ func (s *state) summary(head header) *Summary {
 	for _, b := range s.boxes {
 		m := MailboxSummary{Name: b.name, Validity: b.validity, Seen: b.seenCount(), Complete: b.complete, Server: -1, Quarantined: len(b.held)}
 		if b.completed {
-			m.Server = b.listed
+			m.Server, m.Excluded = b.listed, b.excluded.Messages
 		}
 		out.Mailboxes = append(out.Mailboxes, m)
 		out.Quarantined = append(out.Quarantined, b.quarantined()...)

@@ -124,6 +124,15 @@ func (f *File) write(records []change) error {
 	return nil
 }
 
+// leftOut returns what was excluded as it is read again.
+func leftOut(e mail.Excluded) mail.Excluded {
+	if e.Messages <= 0 {
+		return mail.Excluded{}
+	}
+	e.Since = e.Since.UTC()
+	return e
+}
+
 // bounded returns the pass with texts that fit into a line and numbers that
 // can be read again.
 func bounded(p mail.Pass) mail.Pass {

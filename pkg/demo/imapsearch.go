@@ -2,12 +2,13 @@ package demo
 
 import (
 	"slices"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 )
 
-// Search implements imapserver.Session for sets, flags, sizes and NOT.
+// Search implements imapserver.Session for sets, flags, sizes, days and NOT.
 // Any other key is refused rather than answered wrongly.
 func (s *imapSession) Search(kind imapserver.NumKind, c *imap.SearchCriteria, _ *imap.SearchOptions) (*imap.SearchData, error) {
 	if !searchable(c) {
@@ -42,7 +43,7 @@ func (s *imapSession) Search(kind imapserver.NumKind, c *imap.SearchCriteria, _ 
 // searchable reports whether the criteria hold nothing but what matches looks
 // at.
 func searchable(c *imap.SearchCriteria) bool {
-	if !c.Since.IsZero() || !c.Before.IsZero() || !c.SentSince.IsZero() || !c.SentBefore.IsZero() {
+	if !c.SentSince.IsZero() || !c.SentBefore.IsZero() {
 		return false
 	}
 	if len(c.Header)+len(c.Body)+len(c.Text)+len(c.Or) > 0 || c.ModSeq != nil {
@@ -82,5 +83,17 @@ func (s *imapSession) matches(seq uint32, m *message, c *imap.SearchCriteria) bo
 	if c.Larger != 0 && size <= c.Larger || c.Smaller != 0 && size >= c.Smaller {
 		return false
 	}
+	if !onDay(m.date, c.Since, c.Before) {
+		return false
+	}
 	return !slices.ContainsFunc(c.Not, func(not imap.SearchCriteria) bool { return s.matches(seq, m, &not) })
+}
+
+// onDay reports whether a message arrived on a day from since on and before the
+// other one, by the day that its INTERNALDATE is written with (RFC 9051 section
+// 6.4.4). A zero day is no bound.
+func onDay(date, since, before time.Time) bool {
+	year, month, day := date.Date()
+	arrived := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+	return (since.IsZero() || !arrived.Before(since)) && (before.IsZero() || arrived.Before(before))
 }

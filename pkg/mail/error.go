@@ -63,6 +63,10 @@ var ErrGone = errors.New("gone from the server")
 // ErrCannotWatch says that a server does not tell of new messages by itself.
 var ErrCannotWatch = errors.New("the server does not tell of new mail")
 
+// ErrNoDates says that a server does not tell messages by the day of their
+// arrival.
+var ErrNoDates = errors.New("the server does not search by date")
+
 // Error is the one error type that crosses the seams. Adapters make it where
 // a foreign error enters; nobody above them looks at texts.
 type Error struct {

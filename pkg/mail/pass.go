@@ -10,13 +10,15 @@ type MailboxResult struct {
 	// these are recorded as delivered, New how many of them this pass
 	// delivered, Gone how many vanished from the server between listing and
 	// fetching, Quarantined how many were left alone because they are in
-	// quarantine and not due. Missing is what remains:
-	// Server - Archived - Gone - Quarantined.
+	// quarantine and not due, Excluded how many because they are older than is
+	// wanted. Missing is what remains:
+	// Server - Archived - Gone - Quarantined - Excluded.
 	Server      int
 	Archived    int
 	New         int
 	Gone        int
 	Quarantined int
+	Excluded    int
 	Missing     int
 
 	// Left is how many of the missing messages were left for another pass on
@@ -32,7 +34,7 @@ type MailboxResult struct {
 }
 
 // Complete reports whether everything that the server has is in the archive,
-// but for what is in quarantine.
+// but for what is in quarantine or left out on purpose.
 func (r MailboxResult) Complete() bool { return r.Missing == 0 && r.Err == nil }
 
 // Pass is how a pass over an account ended, as the checkpoint keeps it.

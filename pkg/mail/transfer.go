@@ -97,9 +97,12 @@ type Known struct {
 	// nil: not yet, or something was delivered or failed since.
 	Complete *Status
 
-	// Listed is how many messages the server listed then.
-	Listed int
+	// Listed is how many messages the server listed then, and Excluded which of
+	// them were left out.
+	Listed   int
+	Excluded Excluded
 
-	// Matching is set from Reset until the mailbox is complete again.
+	// Matching is set from Reset until the mailbox is complete again with no
+	// message left out.
 	Matching bool
 }

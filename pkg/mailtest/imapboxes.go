@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mailpull/pkg/mail"
 )
@@ -91,7 +92,7 @@ func (c *IMAPTalk) answerSelect(tag, verb, args string) {
 	c.Printf("%s OK [%s] done", tag, code)
 }
 
-// answerSearch answers UID SEARCH ALL, with ESEARCH (RFC 4731) where the
+// answerSearch answers UID SEARCH ALL, BEFORE and SINCE, with ESEARCH (RFC 4731) where the
 // client asks for it.
 func (c *IMAPTalk) answerSearch(tag, args string) {
 	if c.box == nil {
@@ -101,6 +102,9 @@ func (c *IMAPTalk) answerSearch(tag, args string) {
 	var set mail.UIDSet
 	var numbers strings.Builder
 	for _, m := range c.box.Messages {
+		if !m.fits(args) {
+			continue
+		}
 		set.Add(m.UID, m.UID)
 		numbers.WriteByte(' ')
 		numbers.WriteString(strconv.FormatUint(uint64(m.UID), 10))
@@ -114,4 +118,29 @@ func (c *IMAPTalk) answerSearch(tag, args string) {
 		c.Printf("* ESEARCH (TAG %q) UID ALL %s", tag, set)
 	}
 	c.done(tag)
+}
+
+// fits reports whether the message is one that a SEARCH for a day wants, in the
+// time zone that its INTERNALDATE is written in (RFC 9051 section 6.4.4). Any
+// other SEARCH is for all.
+func (m *IMAPMessage) fits(args string) bool {
+	words := strings.Fields(args)
+	if len(words) < 2 {
+		return true
+	}
+	day, err := time.Parse("2-Jan-2006", words[len(words)-1])
+	date := m.Date
+	if date.IsZero() {
+		date = IMAPDate()
+	}
+	arrived, _ := time.Parse(time.DateOnly, date.Format(time.DateOnly))
+	switch criterion := strings.ToUpper(words[len(words)-2]); {
+	case err != nil:
+		return true
+	case criterion == "BEFORE":
+		return arrived.Before(day)
+	case criterion == "SINCE":
+		return !arrived.Before(day)
+	}
+	return true
 }

@@ -83,6 +83,9 @@ func (c *Checkpoint) Commit(refs []mail.Ref) error {
 	for _, ref := range refs {
 		b := c.box(ref.Mailbox)
 		b.known.Validity = ref.Validity
+		if !b.uids.Contains(ref.UID) && !b.uidls[ref.UIDL] {
+			b.known.Complete = nil
+		}
 		delete(b.held, ref)
 		if ref.UIDL != "" {
 			b.uidls[ref.UIDL] = true
@@ -103,11 +106,14 @@ func (c *Checkpoint) box(name mail.MailboxName) *checkpointBox {
 }
 
 // Complete implements pull.Checkpoint.
-func (c *Checkpoint) Complete(name mail.MailboxName, status mail.Status, listed int) error {
+func (c *Checkpoint) Complete(name mail.MailboxName, status mail.Status, listed int, excluded mail.Excluded) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.box(name)
-	b.known = mail.Known{Validity: status.Validity, Complete: &status, Listed: listed}
+	b.known = mail.Known{
+		Validity: status.Validity, Complete: &status, Listed: listed, Excluded: excluded,
+		Matching: b.known.Matching && excluded.Messages > 0,
+	}
 	return nil
 }
 

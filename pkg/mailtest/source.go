@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/pull"
@@ -36,6 +37,9 @@ type Server struct {
 
 	// NoStatus leaves the status out of the list of mailboxes.
 	NoStatus bool
+
+	// NoDates is set for a server that does not search by date.
+	NoDates bool
 
 	// Fetched counts the bodies that were read whole, Asked the messages that
 	// were asked for, Opened the sessions.
@@ -185,6 +189,23 @@ func (s *serverSession) Select(ctx context.Context, box mail.Mailbox) (mail.Refs
 		refs.UIDs.Add(m.UID, m.UID)
 	}
 	return refs, b.status(), nil
+}
+
+// Older implements pull.Session, by the dates that the messages have.
+func (s *serverSession) Older(ctx context.Context, since time.Time) (mail.UIDSet, error) {
+	if err := s.step(ctx, "older"); err != nil {
+		return nil, err
+	}
+	if s.server.NoDates {
+		return nil, &mail.Error{Op: "fake search", Mailbox: s.box.Name, Scope: mail.ScopeMailbox, Class: mail.ClassServer, Err: mail.ErrNoDates}
+	}
+	var older mail.UIDSet
+	for _, m := range s.box.Messages {
+		if !m.Item.Date.IsZero() && m.Item.Date.Before(since) {
+			older.Add(m.UID, m.UID)
+		}
+	}
+	return older, nil
 }
 
 // Fetch implements pull.Session.

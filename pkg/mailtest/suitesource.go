@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"testing"
+	"time"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/pull"
@@ -42,6 +43,7 @@ func TestSource(t *testing.T, open func(t *testing.T) pull.Source) {
 	t.Run("an error of the receiver ends the fetch", func(t *testing.T) { testSourceReceiverError(t, open(t)) })
 	t.Run("a cancelled context ends the fetch", func(t *testing.T) { testSourceCancel(t, open(t)) })
 	t.Run("a cancelled context opens nothing", func(t *testing.T) { testSourceCancelledOpen(t, open(t)) })
+	t.Run("nothing is older by mistake", func(t *testing.T) { testSourceOlder(t, open(t)) })
 	t.Run("abort at any time", func(t *testing.T) { testSourceAbort(t, open(t)) })
 }
 
@@ -164,6 +166,20 @@ func part(refs mail.Refs, places ...int) mail.Refs {
 		i++
 	}
 	return out
+}
+
+// A source that cannot tell messages by their dates says so, and one that can
+// names none that it is not sure of. Both go on.
+func testSourceOlder(t *testing.T, source pull.Source) {
+	s, refs := inbox(t, source)
+	older, err := s.Older(t.Context(), time.Date(1971, 1, 1, 0, 0, 0, 0, time.UTC))
+	if err != nil && (!errors.Is(err, mail.ErrNoDates) || mail.ErrorScope(err) == mail.ScopeAccount) || older.Len() != 0 {
+		t.Errorf("got %s, %v", older, err)
+	}
+	c := newCollector(t)
+	if err := s.Fetch(t.Context(), refs, c); err != nil || len(c.bodies) != refs.Len() {
+		t.Errorf("afterwards: %d bodies, %v", len(c.bodies), err)
+	}
 }
 
 func testSourcePart(t *testing.T, source pull.Source) {

@@ -20,6 +20,7 @@ func TestCheckpoint(t *testing.T, start func(t *testing.T) (open func() pull.Che
 	t.Run("uids", func(t *testing.T) { testCheckpointUIDs(t, start(t)) })
 	t.Run("uidls", func(t *testing.T) { testCheckpointUIDLs(t, start(t)) })
 	t.Run("complete", func(t *testing.T) { testCheckpointComplete(t, start(t)) })
+	t.Run("complete but for what is left out", func(t *testing.T) { testCheckpointExcluded(t, start(t)) })
 	t.Run("reset", func(t *testing.T) { testCheckpointReset(t, start(t)) })
 	t.Run("reset of unique-ids", func(t *testing.T) { testCheckpointResetUIDLs(t, start(t)) })
 	t.Run("quarantine", func(t *testing.T) { testCheckpointQuarantine(t, start(t)) })
@@ -96,10 +97,10 @@ func testCheckpointComplete(t *testing.T, open func() pull.Checkpoint) {
 	c := open()
 	mustCommit(t, c, uidRefs("A", 7, 1, 2))
 	status := mail.Status{Validity: 7, UIDNext: 3, Messages: 2, ModSeq: 99, Size: -1}
-	if err := c.Complete("A", status, 2); err != nil {
+	if err := c.Complete("A", status, 2, mail.Excluded{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Complete("Empty", mail.Status{Validity: 9, UIDNext: 1, Size: -1}, 0); err != nil {
+	if err := c.Complete("Empty", mail.Status{Validity: 9, UIDNext: 1, Size: -1}, 0, mail.Excluded{}); err != nil {
 		t.Fatal(err)
 	}
 	mustEnd(t, c)
@@ -112,6 +113,44 @@ func testCheckpointComplete(t *testing.T, open func() pull.Checkpoint) {
 		if known, ok := c.Known("Empty"); !ok || known.Complete == nil || known.Validity != 9 {
 			t.Errorf("empty mailbox: got %+v, %v", known, ok)
 		}
+	}
+}
+
+// A mailbox can be complete with messages left out. While it is being matched
+// that does not end, for one of them may be in the archive under a former ref.
+func testCheckpointExcluded(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	excluded := mail.Excluded{Messages: 5, Since: time.Date(2024, 1, 31, 0, 0, 0, 0, time.UTC)}
+	mustCommit(t, c, uidRefs("A", 7, 8))
+	mustCommit(t, c, uidRefs("B", 7, 8))
+	if err := c.Reset("B", 9); err != nil {
+		t.Fatal(err)
+	}
+	for name, validity := range map[mail.MailboxName]mail.UIDValidity{"A": 7, "B": 9} {
+		if err := c.Complete(name, mail.Status{Validity: validity, UIDNext: 9, Messages: 6, Size: -1}, 6, excluded); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustEnd(t, c)
+	for _, c := range []pull.Checkpoint{c, open()} {
+		if known, _ := c.Known("A"); known.Complete == nil || known.Excluded != excluded || known.Matching {
+			t.Errorf("got %+v", known)
+		}
+		if known, _ := c.Known("B"); known.Complete == nil || known.Excluded != excluded || !known.Matching {
+			t.Errorf("while matching: got %+v", known)
+		}
+	}
+	c = open()
+	mustCommit(t, c, uidRefs("B", 9, 8))
+	if known, _ := open().Known("B"); known.Complete != nil || !known.Matching {
+		t.Errorf("after a delivery: got %+v", known)
+	}
+	if err := c.Complete("B", mail.Status{Validity: 9, UIDNext: 9, Messages: 6, Size: -1}, 6, mail.Excluded{}); err != nil {
+		t.Fatal(err)
+	}
+	mustEnd(t, c)
+	if known, _ := open().Known("B"); known.Complete == nil || known.Matching || known.Excluded != (mail.Excluded{}) {
+		t.Errorf("with nothing left out: got %+v", known)
 	}
 }
 
@@ -133,7 +172,7 @@ func testCheckpointReset(t *testing.T, open func() pull.Checkpoint) {
 		}
 	}
 	c = open()
-	if err := c.Complete("A", mail.Status{Validity: 8, UIDNext: 4, Messages: 3, Size: -1}, 3); err != nil {
+	if err := c.Complete("A", mail.Status{Validity: 8, UIDNext: 4, Messages: 3, Size: -1}, 3, mail.Excluded{}); err != nil {
 		t.Fatal(err)
 	}
 	mustEnd(t, c)
@@ -228,7 +267,7 @@ func testCheckpointRelease(t *testing.T, open func() pull.Checkpoint) {
 	if err := c.Quarantine(all); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Complete("A", mail.Status{Validity: 7, UIDNext: 4, Messages: 3, Size: -1}, 3); err != nil {
+	if err := c.Complete("A", mail.Status{Validity: 7, UIDNext: 4, Messages: 3, Size: -1}, 3, mail.Excluded{}); err != nil {
 		t.Fatal(err)
 	}
 	mustEnd(t, c)

@@ -55,6 +55,9 @@ type visit struct {
 	// quarantine and not due.
 	held mail.Refs
 
+	// excluded says what is left on the server because it is older than is wanted.
+	excluded mail.Excluded
+
 	// left counts the older messages that this pass does not ask for.
 	left int
 
@@ -274,6 +277,10 @@ func (l *lane) look(box mail.Mailbox) (fresh mail.Refs, err error) {
 			}
 			return fresh, err
 		}
+	}
+	// What the archive has is recorded before, whatever its age.
+	if fresh, err = l.leaveOlder(v, fresh); err != nil {
+		return fresh, err
 	}
 	fresh = l.newest(v, fresh)
 	l.Observer.Planned(box.Name, fresh.Len())

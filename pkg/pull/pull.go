@@ -36,6 +36,11 @@ type Options struct {
 	// others follow, a batch at a time.
 	NewestFirst bool
 
+	// Since is the first day whose messages are wanted; older ones are left on
+	// the server. The zero time means all. A server that does not search by date is
+	// pulled whole.
+	Since time.Time
+
 	// Yield is asked between groups of messages and ends the pass when it
 	// returns true: what was settled is committed, the rest is left for another
 	// pass. It may be called from several goroutines and must return at once.
@@ -85,6 +90,10 @@ type Result struct {
 
 	// Renumbered counts the mailboxes whose UIDVALIDITY changed.
 	Renumbered int
+
+	// Excluded counts the messages that are older than Options.Since and were left
+	// on the server.
+	Excluded int
 
 	// Left counts those of the missing messages that were left for another
 	// pass.
@@ -147,6 +156,8 @@ type pass struct {
 
 	lanes   sync.WaitGroup
 	changed *sync.Cond // of mu: there is more to do, or nothing will come any more
+
+	noDates sync.Once // says that the server knows no dates
 
 	mu         sync.Mutex // guards what is below
 	queue      []task
@@ -280,7 +291,8 @@ func (p *pass) enqueue(boxes []mail.Mailbox) {
 }
 
 // unchanged reports whether the mailbox's status shows that nothing arrived
-// since it was complete, and none of its messages is to be tried again. A
+// since it was complete, none of its messages is to be tried again, and none
+// that was left out is wanted now. A
 // UIDNEXT that stays is proof enough for a server that keeps RFC 9051 section
 // 2.3.1.1; one whose count grew all the same is not believed.
 func (p *pass) unchanged(box mail.Mailbox) (mail.MailboxResult, bool) {
@@ -294,13 +306,15 @@ func (p *pass) unchanged(box mail.Mailbox) (mail.MailboxResult, bool) {
 		now.Messages <= then.Messages
 	held, due := p.inQuarantine(box.Name)
 	held = min(held, now.Messages)
+	excluded := min(p.stillExcluded(known), now.Messages-held)
 	return mail.MailboxResult{
 		Mailbox:     box.Name,
 		Server:      now.Messages,
-		Archived:    now.Messages - held,
+		Archived:    now.Messages - held - excluded,
 		Quarantined: held,
+		Excluded:    excluded,
 		Unchanged:   true,
-	}, same && due == 0
+	}, same && due == 0 && known.Excluded.Covers(p.Since)
 }
 
 // keep remembers an open session until the pass is over.
@@ -350,14 +364,16 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 		r.Archived = r.Server - missing
 		r.Gone = gone
 		r.Quarantined = v.held.Len()
-		r.Missing = max(0, missing-r.Gone-r.Quarantined)
+		r.Excluded = v.excluded.Messages
+		r.Missing = max(0, missing-r.Gone-r.Quarantined-r.Excluded)
 	case box.Status != nil:
 		known, _ := p.Checkpoint.Known(box.Name)
 		r.Server = box.Status.Messages
 		r.Archived = min(known.Seen, r.Server)
 		r.Quarantined, _ = p.inQuarantine(box.Name)
 		r.Quarantined = min(r.Quarantined, r.Server-r.Archived)
-		r.Missing = r.Server - r.Archived - r.Quarantined
+		r.Excluded = min(p.stillExcluded(known), r.Server-r.Archived-r.Quarantined)
+		r.Missing = r.Server - r.Archived - r.Quarantined - r.Excluded
 	}
 	failed, _ := p.failedIn(box.Name)
 	r.Left = p.leftOver(v, r.Missing, failed)
@@ -451,6 +467,7 @@ func (p *pass) end(err error) (Result, error) {
 		r.Missing += m.Missing
 		r.Left += m.Left
 		r.Quarantined += m.Quarantined
+		r.Excluded += m.Excluded
 	}
 	r.Complete = err == nil
 	if err != nil && !errors.Is(err, ErrUnfinished) {

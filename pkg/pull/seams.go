@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"time"
 
 	"mailpull/pkg/mail"
 )
@@ -39,6 +40,14 @@ type Session interface {
 	// so that a message which arrives meanwhile is found by the next pass.
 	// Its UIDVALIDITY is 0 where the server has no stable UIDs.
 	Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error)
+
+	// Older returns which messages of the selected mailbox the server says arrived
+	// before the day of since, which is midnight in UTC. What it does not say
+	// clearly is not among them, so that nothing is left out by mistake; nor must
+	// be what arrived on the day before, for servers compare days in time zones of
+	// their own. mail.ErrNoDates is in the error's chain where the source, or this
+	// server, does not search by date; the session goes on.
+	Older(ctx context.Context, since time.Time) (mail.UIDSet, error)
 
 	// Fetch reads the bodies of refs, all of them in the selected mailbox,
 	// and hands them to r in the order in which the server sends them. It
@@ -99,17 +108,17 @@ type Checkpoint interface {
 	Commit(refs []mail.Ref) error
 
 	// Reset notes that the server's refs no longer mean what they did, and that
-	// messages are being matched until the mailbox is complete again. What was
-	// seen is forgotten when the UIDVALIDITY is another one; a unique-id of
+	// messages are being matched until the mailbox is complete again with no
+	// message excluded. What was seen is forgotten when the UIDVALIDITY is another one; a unique-id of
 	// POP3 that comes back is still the same. It becomes durable with the next
 	// Commit or EndPass.
 	Reset(box mail.MailboxName, validity mail.UIDValidity) error
 
 	// Complete records that every message which the mailbox had at status is
 	// seen, gone, excluded or in quarantine, so that an unchanged mailbox can be
-	// passed over.
+	// passed over as long as no excluded message is wanted.
 	// It becomes durable with the next Commit or EndPass.
-	Complete(box mail.MailboxName, status mail.Status, listed int) error
+	Complete(box mail.MailboxName, status mail.Status, listed int, excluded mail.Excluded) error
 
 	// Quarantined returns a mailbox's messages in quarantine, in the order of
 	// their refs. A message that is seen is none of them any more.

@@ -121,6 +121,9 @@ func (f *Fields) Dash() bool {
 // Quotes reports whether the next field is a quoted string.
 func (f *Fields) Quotes() bool { return strings.HasPrefix(f.rest, `"`) }
 
+// More reports whether anything is left to be taken.
+func (f *Fields) More() bool { return f.rest != "" }
+
 // Quoted takes a string, quoted as a Go string literal. Its bytes are a copy:
 // otherwise a short name would keep its whole line in memory.
 func (f *Fields) Quoted() string {

@@ -46,7 +46,7 @@ func TestTableHidesZeros(t *testing.T) {
 	for number, want := range map[string]string{"0": "A  C\nx  y\n", "2": "A  B  C\nx  2  y\n"} {
 		var out strings.Builder
 		table := newTable(&out, "A", "B", "C")
-		table.hideZeros = "B"
+		table.hideZeros = []string{"B"}
 		table.row("x", number, "y")
 		table.flush()
 		if out.String() != want {

@@ -128,7 +128,7 @@ func (a *app) showReports(reports []control.Report, asJSON bool) error {
 		}
 	} else {
 		t := newTable(a.stdout, "ACCOUNT", "STATE", "NEW", "MISSING", "QUARANTINED")
-		t.hideZeros = "QUARANTINED"
+		t.hideZeros = []string{"QUARANTINED"}
 		for _, r := range reports {
 			t.row(r.Account, string(r.State), display.Grouped(r.New), display.Grouped(r.Missing), display.Grouped(r.Quarantined))
 		}

@@ -133,11 +133,11 @@ func (a *app) judge(outcomes []daemon.Outcome, lockedFails bool) error {
 // writeOutcomes writes a table of all mailboxes and a verdict for each
 // account.
 func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
-	t := newTable(w, "ACCOUNT", "MAILBOX", "SERVER", "ARCHIVED", "NEW", "MISSING", "QUARANTINED")
-	t.hideZeros = "QUARANTINED"
+	t := newTable(w, "ACCOUNT", "MAILBOX", "SERVER", "ARCHIVED", "NEW", "MISSING", "QUARANTINED", "EXCLUDED")
+	t.hideZeros = []string{"QUARANTINED", "EXCLUDED"}
 	for _, o := range outcomes {
 		for _, m := range o.Result.Mailboxes {
-			t.row(o.Account, printable(string(m.Mailbox)), display.Grouped(m.Server), display.Grouped(m.Archived), display.Grouped(m.New), display.Grouped(m.Missing), display.Grouped(m.Quarantined))
+			t.row(o.Account, printable(string(m.Mailbox)), display.Grouped(m.Server), display.Grouped(m.Archived), display.Grouped(m.New), display.Grouped(m.Missing), display.Grouped(m.Quarantined), display.Grouped(m.Excluded))
 		}
 	}
 	t.flush()
@@ -160,6 +160,7 @@ func verdict(o daemon.Outcome) string {
 		sum.Gone += m.Gone
 		sum.Missing += m.Missing
 		sum.Quarantined += m.Quarantined
+		sum.Excluded += m.Excluded
 	}
 	text := fmt.Sprintf("%s: %s; %s new, %s in %s", o.Account, balance(sum),
 		display.Grouped(o.Result.New), display.Size(o.Result.Bytes), took(o.Result.End.Sub(o.Result.Start)))
@@ -177,6 +178,9 @@ func balance(m mail.MailboxResult) string {
 	text := fmt.Sprintf("server %s, archived %s, missing %s", display.Grouped(m.Server), display.Grouped(m.Archived), display.Grouped(m.Missing))
 	if m.Quarantined > 0 {
 		text += fmt.Sprintf(", in quarantine %s", display.Grouped(m.Quarantined))
+	}
+	if m.Excluded > 0 {
+		text += fmt.Sprintf(", older than since %s", display.Grouped(m.Excluded))
 	}
 	return text
 }

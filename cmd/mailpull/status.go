@@ -26,6 +26,7 @@ type accountAnswer struct {
 	Mailboxes    []mailboxStatus `json:"mailboxes"`
 	Messages     int             `json:"messages"`
 	Quarantined  int             `json:"quarantined"`
+	Excluded     int             `json:"excluded"` // older than since, when the mailbox was complete last
 	LastComplete *time.Time      `json:"last_complete_pass,omitempty"`
 	LastPass     *time.Time      `json:"last_pass,omitempty"`
 	LastError    string          `json:"last_error,omitempty"`
@@ -37,6 +38,7 @@ type mailboxStatus struct {
 	Name        string `json:"name"`
 	Messages    int    `json:"messages"`
 	Quarantined int    `json:"quarantined"`
+	Excluded    int    `json:"excluded"`
 	Complete    bool   `json:"complete"`
 }
 
@@ -111,9 +113,10 @@ func statusOf(cfg *config.Config, account config.Account) accountAnswer {
 		return answer
 	}
 	for _, m := range summary.Mailboxes {
-		answer.Mailboxes = append(answer.Mailboxes, mailboxStatus{string(m.Name), m.Seen, m.Quarantined, m.Complete})
+		answer.Mailboxes = append(answer.Mailboxes, mailboxStatus{string(m.Name), m.Seen, m.Quarantined, m.Excluded, m.Complete})
 		answer.Messages += m.Seen
 		answer.Quarantined += m.Quarantined
+		answer.Excluded += m.Excluded
 	}
 	if summary.LastComplete != nil {
 		answer.LastComplete = &summary.LastComplete.End
@@ -195,18 +198,18 @@ func (l liveAccount) next(now time.Time) string {
 // writeStatus writes a table, and below it what needs attention.
 func (a *app) writeStatus(answers []accountAnswer, live map[string]liveAccount) {
 	now := time.Now()
-	head := []string{"ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "QUARANTINED", "LAST COMPLETE PASS"}
+	head := []string{"ACCOUNT", "SOURCE", "STATE", "MAILBOXES", "MESSAGES", "QUARANTINED", "EXCLUDED", "LAST COMPLETE PASS"}
 	if live != nil {
 		head = append(head, "DAEMON", "NEXT PASS")
 	}
 	t := newTable(a.stdout, head...)
-	t.hideZeros = "QUARANTINED"
+	t.hideZeros = []string{"QUARANTINED", "EXCLUDED"}
 	for _, s := range answers {
 		complete := "never"
 		if s.LastComplete != nil {
 			complete = fmt.Sprintf("%s (%s)", s.LastComplete.Local().Format("2006-01-02 15:04"), ago(*s.LastComplete, now))
 		}
-		row := []string{s.Account, s.Source, s.State, display.Grouped(len(s.Mailboxes)), display.Grouped(s.Messages), display.Grouped(s.Quarantined), complete}
+		row := []string{s.Account, s.Source, s.State, display.Grouped(len(s.Mailboxes)), display.Grouped(s.Messages), display.Grouped(s.Quarantined), display.Grouped(s.Excluded), complete}
 		if live != nil {
 			l := live[s.Account]
 			row = append(row, cmp.Or(l.State, "unknown"), l.next(now))

@@ -18,8 +18,8 @@ type table struct {
 	w    io.Writer
 	rows [][]string
 
-	// hideZeros is the head of a column that is left out when it is all zeros.
-	hideZeros string
+	// hideZeros are the heads of columns that are left out when they are all zeros.
+	hideZeros []string
 }
 
 func newTable(w io.Writer, head ...string) *table { return &table{w: w, rows: [][]string{head}} }
@@ -61,14 +61,16 @@ func (t *table) flush() {
 	}
 }
 
-// hide takes out the column of hideZeros where it has no other number.
+// hide takes out the columns of hideZeros that have no other number.
 func (t *table) hide() {
-	i := slices.Index(t.rows[0], t.hideZeros)
-	if i < 0 || slices.ContainsFunc(t.rows[1:], func(row []string) bool { return row[i] != "0" }) {
-		return
-	}
-	for r, row := range t.rows {
-		t.rows[r] = slices.Delete(row, i, i+1)
+	for _, head := range t.hideZeros {
+		i := slices.Index(t.rows[0], head)
+		if i < 0 || slices.ContainsFunc(t.rows[1:], func(row []string) bool { return row[i] != "0" }) {
+			continue
+		}
+		for r, row := range t.rows {
+			t.rows[r] = slices.Delete(row, i, i+1)
+		}
 	}
 }
 

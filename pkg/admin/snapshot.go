@@ -46,8 +46,8 @@ type Account struct {
 	LastComplete, LastAttempt, NextRun time.Time
 
 	// Messages: on the server, in the archive, on the server and not in the
-	// archive, and given up for the time being.
-	Server, Archived, Waiting, Quarantined int
+	// archive, given up for the time being, and left out because they are old.
+	Server, Archived, Waiting, Quarantined, Excluded int
 
 	// Idle is set while the server tells of new mail by itself.
 	Idle bool

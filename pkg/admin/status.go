@@ -46,6 +46,7 @@ type (
 		Archived     int             `json:"messages"`
 		Waiting      int             `json:"waiting"`
 		Quarantined  int             `json:"quarantined"`
+		Excluded     int             `json:"excluded"`
 		Idle         bool            `json:"idle"`
 		Running      *progressAnswer `json:"running,omitempty"`
 	}
@@ -89,7 +90,7 @@ func answerOf(a Account) accountAnswer {
 	out := accountAnswer{
 		Account: a.Name, Source: a.Protocol, State: a.State, ErrorClass: a.Class, LastError: short(a.Reason), NextStep: short(a.NextStep),
 		Failures: a.Failures, LastComplete: a.LastComplete, LastPass: a.LastAttempt, NextRun: a.NextRun,
-		Server: a.Server, Archived: a.Archived, Waiting: a.Waiting, Quarantined: a.Quarantined, Idle: a.Idle,
+		Server: a.Server, Archived: a.Archived, Waiting: a.Waiting, Quarantined: a.Quarantined, Excluded: a.Excluded, Idle: a.Idle,
 	}
 	if p := a.Running; p != nil {
 		out.Running = &progressAnswer{p.Started, p.Planned, p.Done, p.Bytes, p.Rate, p.Left.Seconds()}

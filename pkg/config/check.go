@@ -24,6 +24,7 @@ func (w *walk) checkAccounts(d *document) {
 		at := fmt.Sprintf("accounts[%d]", i)
 		w.checkProtocol(at, a)
 		w.checkSchedule(at, a)
+		w.checkSince(at, a)
 		w.checkSecret(at+".hooks.ping_url", a.Hooks.PingURL)
 		w.checkName(at+".name", a.Name)
 	}

@@ -104,6 +104,9 @@ type Account struct {
 	// Order is which messages of a mailbox come first.
 	Order Order
 
+	// Since is how old a message may be that is pulled. It is never set for POP3.
+	Since Since
+
 	// RateLimit is how many bytes per second are read, 0 for no limit.
 	RateLimit int64
 
@@ -231,6 +234,7 @@ func (a *Account) withDefaults(defaults *Account) {
 	}
 	a.Layout = first(a.Layout, defaults.Layout, MaildirPP)
 	a.Order = first(a.Order, defaults.Order, OldestFirst)
+	a.sinceDefault(defaults)
 	a.RateLimit = first(a.RateLimit, defaults.RateLimit)
 	a.MaxMessageSize = first(a.MaxMessageSize, defaults.MaxMessageSize, 2<<30)
 	a.MaxSession = first(a.MaxSession, defaults.MaxSession, 24*time.Hour)

@@ -59,6 +59,7 @@ func settings(protocol Protocol) []setting {
 		{name: "MAILPULL_LISTEN", path: "daemon.listen"},
 		{name: "MAILPULL_LAYOUT", path: account + ".layout"},
 		{name: "MAILPULL_ORDER", path: account + ".order"},
+		{name: "MAILPULL_SINCE", path: account + ".since"},
 		{name: "MAILPULL_RATE_LIMIT", path: account + ".rate_limit"},
 		{name: "MAILPULL_MAX_MESSAGE_SIZE", path: account + ".max_message_size"},
 		{name: "MAILPULL_MAX_SESSION", path: account + ".max_session"},

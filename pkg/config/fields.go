@@ -69,9 +69,11 @@ func accountFields(a *Account) []field {
 	}, limitFields(a), laterFields())
 }
 
-// limitFields are the bounds of a server's cost that an account can set.
+// limitFields are the bounds of what is pulled, and of a server's cost, that an
+// account can set.
 func limitFields(a *Account) []field {
 	return []field{
+		{name: "since", read: since(&a.Since)},
 		{name: "rate_limit", read: rateLimit(&a.RateLimit)},
 		{name: "max_message_size", read: messageSize(&a.MaxMessageSize)},
 		{name: "max_session", read: duration(&a.MaxSession, "1h or 24h", minSession, 0)},

@@ -39,6 +39,7 @@ type (
 		Layout Layout `yaml:"layout" json:"layout"`
 		Order  Order  `yaml:"order" json:"order"`
 
+		Since          string `yaml:"since,omitempty" json:"since,omitempty"`
 		RateLimit      string `yaml:"rate_limit,omitempty" json:"rate_limit,omitempty"`
 		MaxMessageSize string `yaml:"max_message_size" json:"max_message_size"`
 		MaxSession     string `yaml:"max_session" json:"max_session"`
@@ -131,6 +132,7 @@ func (a Account) printed() printedAccount {
 		Idle:           a.Idle,
 		Layout:         a.Layout,
 		Order:          a.Order,
+		Since:          string(a.Since),
 		RateLimit:      shortRate(a.RateLimit),
 		MaxMessageSize: shortSize(a.MaxMessageSize),
 		MaxSession:     shortDuration(a.MaxSession),

@@ -56,11 +56,13 @@ type Report struct {
 	State   State  `json:"state"`
 
 	// New and Bytes count what was delivered, Missing what is on the server and
-	// not in the archive, Quarantined what was left alone.
+	// not in the archive, Quarantined what was left alone, Excluded what is older
+	// than since.
 	New         int   `json:"new"`
 	Bytes       int64 `json:"bytes"`
 	Missing     int   `json:"missing"`
 	Quarantined int   `json:"quarantined"`
+	Excluded    int   `json:"excluded"`
 
 	// Class, Error and Hint describe the first thing that went wrong; Error is
 	// empty when nothing did. Hint is a whole sentence that says what to do.

@@ -50,11 +50,12 @@ type account struct {
 
 // lastPass is what the last pass told, or the records at the start.
 type lastPass struct {
-	server, archived, waiting, quarantined int
-	complete, attempt                      time.Time
-	class                                  mail.Class
-	err, hint                              string
-	signedIn                               bool
+	server, archived, waiting int
+	quarantined, excluded     int
+	complete, attempt         time.Time
+	class                     mail.Class
+	err, hint                 string
+	signedIn                  bool
 }
 
 // newAccount puts an account together and reads its records. It asks no server.
@@ -198,7 +199,7 @@ func (a *account) fail(out Outcome) {
 // lastOf says the same of records.
 func lastOf(s metrics.State) lastPass {
 	return lastPass{
-		server: s.Server, archived: s.Archived, waiting: s.Pending, quarantined: s.Quarantined,
+		server: s.Server, archived: s.Archived, waiting: s.Pending, quarantined: s.Quarantined, excluded: s.Excluded,
 		complete: s.LastSuccess, attempt: s.LastAttempt,
 	}
 }

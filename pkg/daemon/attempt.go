@@ -77,6 +77,9 @@ func (t attempt) report(out Outcome) {
 	if r.Quarantined > 0 {
 		args = append(args, "quarantined", r.Quarantined)
 	}
+	if r.Excluded > 0 {
+		args = append(args, "excluded", r.Excluded)
+	}
 	switch {
 	case errors.Is(out.Err, pull.ErrUnfinished):
 		t.log.Info("pass done", append(args, "left", r.Left)...)

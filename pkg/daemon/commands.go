@@ -120,7 +120,7 @@ func (d *Daemon) PullAll() {
 func reportOf(out Outcome) control.Report {
 	r := control.Report{
 		Account: out.Account, State: control.StateOK, New: out.Result.New, Bytes: out.Result.Bytes,
-		Missing: out.Result.Missing, Quarantined: out.Result.Quarantined,
+		Missing: out.Result.Missing, Quarantined: out.Result.Quarantined, Excluded: out.Result.Excluded,
 	}
 	switch {
 	case out.Locked != nil:

@@ -55,6 +55,7 @@ func recorded(c *config.Config, a config.Account) metrics.State {
 		s.Archived += box.Seen
 		s.Server += max(box.Server, 0)
 		s.Quarantined += box.Quarantined
+		s.Excluded += box.Excluded
 	}
 	if p := summary.LastComplete; p != nil {
 		s.LastSuccess = p.End

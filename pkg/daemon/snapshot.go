@@ -58,7 +58,7 @@ func (a *account) snapshot(st schedule.Status, now time.Time) admin.Account {
 		Name: a.account.Name, Protocol: string(a.account.Protocol), State: string(st.State),
 		Reason: last.err, NextStep: last.hint, Class: last.class, Failures: st.Failures,
 		LastComplete: last.complete, LastAttempt: last.attempt, NextRun: st.Next,
-		Server: last.server, Archived: last.archived, Waiting: last.waiting, Quarantined: last.quarantined,
+		Server: last.server, Archived: last.archived, Waiting: last.waiting, Quarantined: last.quarantined, Excluded: last.excluded,
 		Idle: a.idle.Load() > 0,
 	}
 	if planned, done, bytes, began, ok := a.progress.sum(); ok {

@@ -180,6 +180,7 @@ func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 		Sessions:    w.account.Connections,
 		NewestFirst: w.account.Order == config.NewestFirst,
 		Newest:      t.newest,
+		Since:       w.account.Since.At(time.Now()),
 		Yield:       t.yield,
 		Observer:    t.observer,
 		Log:         w.log,

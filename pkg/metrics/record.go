@@ -11,8 +11,9 @@ import (
 type State struct {
 	LastSuccess, LastAttempt time.Time
 
-	// Server counts what was listed last, Pending what of it is missing.
-	Server, Pending, Archived, Quarantined int
+	// Server counts what was listed last, Pending what of it is missing, Excluded
+	// what of it is older than since.
+	Server, Pending, Archived, Quarantined, Excluded int
 
 	// Checkpoint is when something was recorded last, Mailboxes of how many.
 	Checkpoint time.Time
@@ -48,6 +49,7 @@ func (m *Metrics) Restore(account string, r State) {
 	m.set(s, pending, float64(r.Pending))
 	m.set(s, archived, float64(r.Archived))
 	m.set(s, quarantined, float64(r.Quarantined))
+	m.set(s, excluded, float64(r.Excluded))
 	m.set(s, checkpointed, seconds(r.Checkpoint))
 	m.set(s, entries, float64(r.Mailboxes))
 }

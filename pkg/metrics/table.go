@@ -20,6 +20,7 @@ const (
 	pending
 	archived
 	quarantined
+	excluded
 	checkpointed
 	entries
 	runs
@@ -69,6 +70,7 @@ func table() (rows []row, cells int) {
 		pending:      {kind: gauge, name: "pending_messages", help: "Messages that the last run did not bring into the archive, without those that it left alone in quarantine: see mailpull_quarantined_messages."},
 		archived:     {kind: gauge, name: "archive_messages", help: "Messages that are recorded as delivered."},
 		quarantined:  {kind: gauge, name: "quarantined_messages", help: "Messages that failed repeatedly and are asked for less often."},
+		excluded:     {kind: gauge, name: "excluded_messages", help: "Messages that are left on the server because they are older than since."},
 		checkpointed: {kind: gauge, name: "checkpoint_timestamp_seconds", help: "When the checkpoint last recorded something, 0 for never."},
 		entries:      {kind: gauge, name: "checkpoint_entries", help: "Mailboxes that the checkpoint has an entry of."},
 		runs:         {kind: counter, name: "runs_total", help: "Runs that ended, by result.", label: "result", words: words([]Result{OK, Partial, Failed, Cancelled})},

@@ -116,7 +116,7 @@ func TestProgressInALog(t *testing.T) {
 		var out bytes.Buffer
 		p := newProgress(&out, false)
 		a := p.observe("work")
-		a.Planned("INBOX", 48_000)
+		a.Planned("INBOX", 48_000, 43_200_000_000)
 		a.Received(1_100_000_000)
 		a.Delivered("INBOX", 1_200)
 		time.Sleep(29 * time.Second) // the bubble's clock
@@ -129,7 +129,7 @@ func TestProgressInALog(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		p.Close()
-		want := "mailpull: work \"INBOX\"  1,200/48,000 messages  1.10 GB  36.7 MB/s  20 min left\n"
+		want := "mailpull: work \"INBOX\"  1,200/48,000 messages  1.10 GB  36.7 MB/s  about 42.1 GB and 19 min left\n"
 		if out.String() != want {
 			t.Errorf("got  %q\nwant %q", out.String(), want)
 		}
@@ -143,9 +143,9 @@ func TestProgressLive(t *testing.T) {
 		var out bytes.Buffer
 		p := newProgress(&out, true)
 		a := p.observe("work")
-		a.Planned("INBOX", 10)
+		a.Planned("INBOX", 10, 0)
 		a.Delivered("INBOX", 4)
-		a.Planned("INBOX", 6) // the connection was lost, six are left
+		a.Planned("INBOX", 6, 0) // the connection was lost, six are left
 		time.Sleep(250 * time.Millisecond)
 		synctest.Wait()
 		if _, err := p.Write([]byte("a log line\n")); err != nil {

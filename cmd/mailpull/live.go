@@ -120,10 +120,7 @@ func (a *app) change(ctx context.Context, accounts []string, ask func(*control.C
 // showReports tells how the passes went and chooses the exit code.
 func (a *app) showReports(reports []control.Report, asJSON bool) error {
 	if asJSON {
-		if err := writeJSON(a.stdout, struct {
-			SchemaVersion int              `json:"schema_version"`
-			Accounts      []control.Report `json:"accounts"`
-		}{schemaVersion, reports}); err != nil {
+		if err := a.writeReports(reports); err != nil {
 			return err
 		}
 	} else {
@@ -147,6 +144,14 @@ func (a *app) showReports(reports []control.Report, asJSON bool) error {
 		return &exitError{code: code}
 	}
 	return nil
+}
+
+// writeReports writes how passes went as JSON.
+func (a *app) writeReports(reports []control.Report) error {
+	return writeJSON(a.stdout, struct {
+		SchemaVersion int              `json:"schema_version"`
+		Accounts      []control.Report `json:"accounts"`
+	}{schemaVersion, reports})
 }
 
 // reported makes an error of what a report says, so that it is explained and has

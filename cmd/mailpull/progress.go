@@ -9,6 +9,7 @@ import (
 
 	"mailpull/pkg/display"
 	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
 )
 
 // How often a person and a log see how far a run has got.
@@ -27,26 +28,15 @@ type progress struct {
 	done sync.WaitGroup
 
 	mu      sync.Mutex // guards out and what is below
-	begun   time.Time
-	account string // the one that moved last
+	account string     // the one that moved last
 	mailbox mail.MailboxName
-	boxes   map[boxOf]*counts
-	planned int
-	arrived int
-	bytes   int64
+	passes  []*pull.Progress
 	shown   bool // a live line stands on the screen
 }
 
-// boxOf names a mailbox among those of all accounts, and counts are its
-// messages: planned in all, and arrived of these.
-type (
-	boxOf  struct{ account, mailbox string }
-	counts struct{ planned, arrived int }
-)
-
 // newProgress begins to report on out. Close ends it.
 func newProgress(out io.Writer, live bool) *progress {
-	p := &progress{out: out, live: live, stop: make(chan struct{}), begun: time.Now(), boxes: make(map[boxOf]*counts)}
+	p := &progress{out: out, live: live, stop: make(chan struct{})}
 	every := logEvery
 	if live {
 		every = liveEvery
@@ -83,16 +73,26 @@ func (p *progress) Write(text []byte) (int, error) {
 	return p.out.Write(text)
 }
 
-// account returns the observer of one account's pass.
-func (p *progress) observe(account string) accountProgress { return accountProgress{p, account} }
+// observe returns the observer of one account's pass.
+func (p *progress) observe(account string) accountProgress {
+	a := accountProgress{pull.NewProgress(), p, account}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.passes = append(p.passes, a.Progress)
+	return a
+}
 
 func (p *progress) show() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.planned == 0 {
+	var all pull.Standing
+	for _, pass := range p.passes {
+		all = all.Plus(pass.Standing())
+	}
+	if all.Planned == 0 {
 		return
 	}
-	line := p.line(time.Since(p.begun))
+	line := p.line(all)
 	if !p.live {
 		fmt.Fprintln(p.out, "mailpull: "+line)
 		return
@@ -108,61 +108,42 @@ func (p *progress) wipe() {
 	}
 }
 
-// line says where the run is: messages, bytes, rate and time left.
-func (p *progress) line(took time.Duration) string {
+// line says where the run is: messages, bytes, rate, and what is left.
+func (p *progress) line(s pull.Standing) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %q  %s/%s messages", p.account, string(p.mailbox), display.Grouped(p.arrived), display.Grouped(p.planned))
-	fmt.Fprintf(&b, "  %s", display.Size(p.bytes))
-	if seconds := took.Seconds(); seconds >= 1 {
-		fmt.Fprintf(&b, "  %s/s", display.Size(int64(float64(p.bytes)/seconds)))
-		if p.arrived > 0 && p.arrived < p.planned {
-			left := time.Duration(float64(took) / float64(p.arrived) * float64(p.planned-p.arrived))
-			fmt.Fprintf(&b, "  %s left", display.Roughly(left))
-		}
+	fmt.Fprintf(&b, "%s %q  %s/%s messages", p.account, string(p.mailbox), display.Grouped(s.Done), display.Grouped(s.Planned))
+	fmt.Fprintf(&b, "  %s", display.Size(s.Bytes))
+	if s.Rate > 0 {
+		fmt.Fprintf(&b, "  %s/s", display.Size(int64(s.Rate)))
+	}
+	if left := display.Left(s.LeftBytes, s.Left()); left != "" && s.Done < s.Planned {
+		fmt.Fprintf(&b, "  %s", left)
 	}
 	return b.String()
 }
 
 // accountProgress is the pull.Observer of one account.
 type accountProgress struct {
-	*progress
+	*pull.Progress
+	all  *progress
 	name string
 }
 
-// Planned implements pull.Observer. A mailbox can be planned again, with what
-// is left of it, when its connection was lost.
-func (a accountProgress) Planned(box mail.MailboxName, n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	c := a.at(box)
-	a.planned += c.arrived + n - c.planned
-	c.planned = c.arrived + n
-}
-
-// at returns the counts of a mailbox, which is the one that moved last.
-func (a accountProgress) at(box mail.MailboxName) *counts {
-	a.account, a.mailbox = a.name, box
-	key := boxOf{a.name, string(box)}
-	if a.boxes[key] == nil {
-		a.boxes[key] = &counts{}
-	}
-	return a.boxes[key]
-}
-
-// Received implements pull.Observer.
-func (a accountProgress) Received(n int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.bytes += int64(n)
+// Planned implements pull.Observer.
+func (a accountProgress) Planned(box mail.MailboxName, n int, bytes int64) {
+	a.Progress.Planned(box, n, bytes)
+	a.all.moved(a.name, box)
 }
 
 // Delivered implements pull.Observer.
 func (a accountProgress) Delivered(box mail.MailboxName, messages int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.at(box).arrived += messages
-	a.arrived += messages
+	a.Progress.Delivered(box, messages)
+	a.all.moved(a.name, box)
 }
 
-// Done implements pull.Observer.
-func (a accountProgress) Done(mail.MailboxResult) {}
+// moved notes where something happened last.
+func (p *progress) moved(account string, box mail.MailboxName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.account, p.mailbox = account, box
+}

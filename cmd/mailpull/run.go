@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mailpull/pkg/config"
+	"mailpull/pkg/control"
 	"mailpull/pkg/daemon"
 	"mailpull/pkg/display"
 	"mailpull/pkg/mail"
@@ -34,7 +35,8 @@ says nothing, as cron likes it; one that takes longer writes a line every 30
 seconds. An account that another process is pulling is passed over.
 
 --max-runtime and --max-bytes end a run early, between two groups of messages.
-That is no failure: what came is kept, and the next run goes on from there.
+That is no failure: what came is kept, and the next run goes on from there. The
+table, and --json, say how much is left.
 
 Exit codes: 0 everything is archived; 69 an account failed for good; 74 the
 local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
@@ -60,6 +62,7 @@ local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
 	cmd.Flags().DurationVar(&flags.maxRuntime, "max-runtime", 0, "end the run after so long, such as 30m; the next one goes on from there")
 	cmd.Flags().StringVar(&maxBytes, "max-bytes", "", "end the run when so much mail was read, such as 2GB; a `size`")
 	cmd.Flags().BoolVarP(&flags.quiet, "quiet", "q", false, "no progress and no table, also on a terminal")
+	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&ifLocked, "if-locked", ifLocked, "when another process has the account: `skip` it, or fail with 75")
 	cmd.Flags().StringVar(&flags.metricsFile, "metrics-file", "", "write the metrics of all accounts to `file` at the end, for node_exporter's textfile collector")
 	return cmd
@@ -67,10 +70,10 @@ local disk; 75 the next run may fix it; 77 sign-in refused; 78 configuration;
 
 // runFlags are the flags of run.
 type runFlags struct {
-	quiet, lockedFails bool
-	metricsFile        string
-	maxRuntime         time.Duration
-	maxBytes           int64
+	quiet, asJSON, lockedFails bool
+	metricsFile                string
+	maxRuntime                 time.Duration
+	maxBytes                   int64
 }
 
 // pullOnce makes the passes and tells how they went.
@@ -93,6 +96,15 @@ func (a *app) pullOnce(cmd *cobra.Command, cfg *config.Config, accounts []string
 
 	if live {
 		writeOutcomes(a.stderr, outcomes)
+	}
+	if flags.asJSON {
+		reports := make([]control.Report, len(outcomes))
+		for i, o := range outcomes {
+			reports[i] = o.Report()
+		}
+		if err := a.writeReports(reports); err != nil {
+			return err
+		}
 	}
 	if flags.metricsFile != "" {
 		build := metrics.Build{Version: version, Revision: commit, GoVersion: runtime.Version()}
@@ -159,6 +171,7 @@ func verdict(o daemon.Outcome) string {
 		sum.Archived += m.Archived
 		sum.Gone += m.Gone
 		sum.Missing += m.Missing
+		sum.MissingBytes += m.MissingBytes
 		sum.Quarantined += m.Quarantined
 		sum.Excluded += m.Excluded
 	}
@@ -176,6 +189,7 @@ func verdict(o daemon.Outcome) string {
 // balance compares what the server has with what the archive has.
 func balance(m mail.MailboxResult) string {
 	text := fmt.Sprintf("server %s, archived %s, missing %s", display.Grouped(m.Server), display.Grouped(m.Archived), display.Grouped(m.Missing))
+	text += inAll(m.MissingBytes)
 	if m.Quarantined > 0 {
 		text += fmt.Sprintf(", in quarantine %s", display.Grouped(m.Quarantined))
 	}
@@ -183,6 +197,14 @@ func balance(m mail.MailboxResult) string {
 		text += fmt.Sprintf(", older than since %s", display.Grouped(m.Excluded))
 	}
 	return text
+}
+
+// inAll says about how large messages are together, and nothing where nobody knows.
+func inAll(bytes int64) string {
+	if bytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (about %s)", display.Size(bytes))
 }
 
 // loadFor loads the configuration and refuses names of accounts that it does not

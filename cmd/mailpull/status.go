@@ -27,6 +27,8 @@ type accountAnswer struct {
 	Messages     int             `json:"messages"`
 	Quarantined  int             `json:"quarantined"`
 	Excluded     int             `json:"excluded"` // older than since, when the mailbox was complete last
+	Missing      int             `json:"missing"`
+	MissingBytes int64           `json:"missing_bytes"` // about; 0 where nobody knows
 	LastComplete *time.Time      `json:"last_complete_pass,omitempty"`
 	LastPass     *time.Time      `json:"last_pass,omitempty"`
 	LastError    string          `json:"last_error,omitempty"`
@@ -49,8 +51,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Show what the checkpoints and a running daemon say, without asking any server",
 		Long: `Show what the checkpoints say of each account: mailboxes, messages, the last
 complete pass, the last error and what to do about it. Where a daemon runs, what
-it does with each account and when its next pass is stand beside it. No server
-is asked, and nothing is changed.`,
+it does with each account, how far it is and when its next pass is stand beside
+it. No server is asked, and nothing is changed.`,
 		ValidArgsFunction: a.completeAccounts,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := a.loadFor(args)
@@ -127,6 +129,7 @@ func statusOf(cfg *config.Config, account config.Account) accountAnswer {
 	}
 	if last := summary.LastPass; last != nil {
 		answer.LastPass = &last.End
+		answer.Missing, answer.MissingBytes = last.Missing, last.MissingBytes
 		answer.judge(*last)
 	}
 	return answer
@@ -164,6 +167,12 @@ type liveAccount struct {
 	Account string    `json:"account"`
 	State   string    `json:"state"`
 	NextRun time.Time `json:"next_run"`
+	Running *struct {
+		Planned     int     `json:"planned"`
+		Done        int     `json:"done"`
+		LeftBytes   int64   `json:"left_bytes"`
+		LeftSeconds float64 `json:"left_seconds"`
+	} `json:"running"`
 }
 
 // liveAccounts reads what a daemon says, by account; nil where none runs.
@@ -195,6 +204,20 @@ func (l liveAccount) next(now time.Time) string {
 	}
 }
 
+// progress says how far the running pass has got; empty when none runs, or when
+// it has found nothing to do yet.
+func (l liveAccount) progress() string {
+	p := l.Running
+	if p == nil || p.Planned == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%s/%s messages", display.Grouped(p.Done), display.Grouped(p.Planned))
+	if left := display.Left(p.LeftBytes, time.Duration(p.LeftSeconds*float64(time.Second))); left != "" {
+		text += ", " + left
+	}
+	return text
+}
+
 // writeStatus writes a table, and below it what needs attention.
 func (a *app) writeStatus(answers []accountAnswer, live map[string]liveAccount) {
 	now := time.Now()
@@ -218,6 +241,9 @@ func (a *app) writeStatus(answers []accountAnswer, live map[string]liveAccount) 
 	}
 	t.flush()
 	for _, s := range answers {
+		if text := live[s.Account].progress(); text != "" {
+			fmt.Fprintf(a.stdout, "\n%s: running, %s\n", s.Account, text)
+		}
 		if s.State == "ok" {
 			if s.Quarantined > 0 {
 				fmt.Fprintf(a.stdout, "\n%s: some messages could not be had, see: mailpull quarantine list %s\n", s.Account, s.Account)
@@ -227,6 +253,9 @@ func (a *app) writeStatus(answers []accountAnswer, live map[string]liveAccount) 
 		fmt.Fprintln(a.stdout)
 		if s.LastError != "" {
 			fmt.Fprintf(a.stdout, "%s: %s\n", s.Account, s.LastError)
+		}
+		if s.Missing > 0 {
+			fmt.Fprintf(a.stdout, "%s: %s messages are missing%s\n", s.Account, display.Grouped(s.Missing), inAll(s.MissingBytes))
 		}
 		for _, m := range s.Mailboxes {
 			if !m.Complete {

@@ -174,8 +174,8 @@ func share(p Progress) (text string, percent int) {
 	if p.Rate > 0 {
 		text += fmt.Sprintf(", %s/s", display.Size(int64(p.Rate)))
 	}
-	if p.Left > 0 {
-		text += fmt.Sprintf(", %s left", display.Roughly(p.Left))
+	if left := display.Left(p.LeftBytes, p.Left); left != "" {
+		text += ", " + left
 	}
 	return text, min(100, 100*p.Done/p.Planned)
 }

@@ -49,6 +49,9 @@ type Account struct {
 	// archive, given up for the time being, and left out because they are old.
 	Server, Archived, Waiting, Quarantined, Excluded int
 
+	// WaitingBytes is about how large the waiting ones are, 0 if unknown.
+	WaitingBytes int64
+
 	// Idle is set while the server tells of new mail by itself.
 	Idle bool
 
@@ -64,10 +67,11 @@ type Progress struct {
 	Planned, Done int
 	Bytes         int64
 
-	// Rate is in bytes per second, Left how long it may take still; 0 when that
-	// is not known.
-	Rate float64
-	Left time.Duration
+	// Rate is in bytes per second, LeftBytes about how much is yet to be read, Left
+	// how long that may take; 0 when that is not known.
+	Rate      float64
+	LeftBytes int64
+	Left      time.Duration
 }
 
 // Volume is the file system below one of the daemon's folders. One that counts

@@ -45,6 +45,7 @@ type (
 		Server       int             `json:"server"`
 		Archived     int             `json:"messages"`
 		Waiting      int             `json:"waiting"`
+		WaitingBytes int64           `json:"waiting_bytes"`
 		Quarantined  int             `json:"quarantined"`
 		Excluded     int             `json:"excluded"`
 		Idle         bool            `json:"idle"`
@@ -57,6 +58,8 @@ type (
 		Done        int       `json:"done"`
 		Bytes       int64     `json:"bytes"`
 		Rate        float64   `json:"bytes_per_second"`
+		Left        int       `json:"left"`
+		LeftBytes   int64     `json:"left_bytes,omitempty"`
 		LeftSeconds float64   `json:"left_seconds,omitempty"`
 	}
 
@@ -90,10 +93,10 @@ func answerOf(a Account) accountAnswer {
 	out := accountAnswer{
 		Account: a.Name, Source: a.Protocol, State: a.State, ErrorClass: a.Class, LastError: short(a.Reason), NextStep: short(a.NextStep),
 		Failures: a.Failures, LastComplete: a.LastComplete, LastPass: a.LastAttempt, NextRun: a.NextRun,
-		Server: a.Server, Archived: a.Archived, Waiting: a.Waiting, Quarantined: a.Quarantined, Excluded: a.Excluded, Idle: a.Idle,
+		Server: a.Server, Archived: a.Archived, Waiting: a.Waiting, WaitingBytes: a.WaitingBytes, Quarantined: a.Quarantined, Excluded: a.Excluded, Idle: a.Idle,
 	}
 	if p := a.Running; p != nil {
-		out.Running = &progressAnswer{p.Started, p.Planned, p.Done, p.Bytes, p.Rate, p.Left.Seconds()}
+		out.Running = &progressAnswer{p.Started, p.Planned, p.Done, p.Bytes, p.Rate, max(0, p.Planned-p.Done), p.LeftBytes, p.Left.Seconds()}
 	}
 	return out
 }

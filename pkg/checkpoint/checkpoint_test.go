@@ -136,6 +136,7 @@ func pass(n int, complete bool, text string) mail.Pass {
 	p := mail.Pass{Start: start, End: start.Add(time.Minute), Complete: complete, New: n, Bytes: int64(n) * 1000, Quarantined: n / 2}
 	if text != "" {
 		p.Class, p.Error, p.Hint, p.Missing = mail.ClassDNS, text, "Look \"there\".", 2
+		p.MissingBytes = 70_000
 	}
 	return p
 }

@@ -61,8 +61,9 @@
 //	    with nothing excluded.
 //	    Under the same validity, as POP3 has it, what was seen or in
 //	    quarantine stays so.
-//	pass START END complete|incomplete new N bytes N missing N quarantined N class S error S hint S
-//	    how a pass ended; quarantined is left out when it is 0.
+//	pass START END complete|incomplete new N bytes N missing N about N quarantined N class S error S hint S
+//	    how a pass ended; about says how many bytes the missing messages have.
+//	    It and quarantined are left out when they are 0.
 //	commit N
 //	    ends a group; the numbers count up by one from group to group.
 //

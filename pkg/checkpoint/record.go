@@ -113,6 +113,9 @@ func (r passRecord) text(b []byte) []byte {
 	b = append(b, ' ')
 	b = append(b, outcome(p.Complete)...)
 	b = fmt.Appendf(b, " new %d bytes %d missing %d", p.New, p.Bytes, p.Missing)
+	if p.MissingBytes > 0 {
+		b = fmt.Appendf(b, " about %d", p.MissingBytes)
+	}
 	if p.Quarantined > 0 {
 		b = fmt.Appendf(b, " quarantined %d", p.Quarantined)
 	}
@@ -226,26 +229,22 @@ func parsePass(f *record.Fields) change {
 	p.Bytes = f.Int()
 	f.Label("missing")
 	p.Missing = f.Count()
-	p.Quarantined = optionalCount(f, "quarantined", "class")
+	word := f.Word()
+	if word == "about" {
+		p.MissingBytes, word = f.Int(), f.Word()
+	}
+	if word == "quarantined" {
+		p.Quarantined, word = f.Count(), f.Word()
+	}
+	if word != "class" {
+		f.Fail("%q stands in place of %q", record.Clip(word), "class")
+	}
 	p.Class = mail.Class(f.Quoted())
 	f.Label("error")
 	p.Error = f.Quoted()
 	f.Label("hint")
 	p.Hint = f.Quoted()
 	return passRecord{p}
-}
-
-// optionalCount takes a label with a number, where it stands, and the label
-// that follows.
-func optionalCount(f *record.Fields, label, follows string) (n int) {
-	word := f.Word()
-	if word == label {
-		n, word = f.Count(), f.Word()
-	}
-	if word != follows {
-		f.Fail("%q stands in place of %q", record.Clip(word), follows)
-	}
-	return n
 }
 
 // header is the first line's meaning.

@@ -139,6 +139,7 @@ func bounded(p mail.Pass) mail.Pass {
 	const limit = 1 << 10
 	p.Start, p.End = p.Start.UTC(), p.End.UTC()
 	p.New, p.Missing, p.Quarantined = max(p.New, 0), max(p.Missing, 0), max(p.Quarantined, 0)
+	p.MissingBytes = max(p.MissingBytes, 0)
 	p.Class = p.Class[:min(len(p.Class), limit)]
 	p.Error = p.Error[:min(len(p.Error), limit)]
 	p.Hint = p.Hint[:min(len(p.Hint), limit)]

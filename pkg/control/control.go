@@ -64,6 +64,11 @@ type Report struct {
 	Quarantined int   `json:"quarantined"`
 	Excluded    int   `json:"excluded"`
 
+	// Left counts those of the missing messages that were left for another pass on
+	// purpose, and LeftBytes is about how large they are; 0 where nobody knows.
+	Left      int   `json:"left"`
+	LeftBytes int64 `json:"left_bytes"`
+
 	// Class, Error and Hint describe the first thing that went wrong; Error is
 	// empty when nothing did. Hint is a whole sentence that says what to do.
 	Class mail.Class `json:"class,omitempty"`

@@ -51,6 +51,7 @@ type account struct {
 // lastPass is what the last pass told, or the records at the start.
 type lastPass struct {
 	server, archived, waiting int
+	waitingBytes              int64
 	quarantined, excluded     int
 	complete, attempt         time.Time
 	class                     mail.Class
@@ -120,10 +121,10 @@ func (a *account) close() {
 func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome {
 	now := time.Now()
 	a.waiters.begin()
-	a.progress.begin(now)
+	observer := passObserver{a.progress.begin(now), a}
 	a.numbers.Began(a.account.Name, now)
 
-	t := attempt{config: a.config, account: a.account, source: a.source(), observer: a, log: a.log, yield: turn.Yield, opened: a.opened}
+	t := attempt{config: a.config, account: a.account, source: a.source(), observer: observer, log: a.log, yield: turn.Yield, opened: a.opened}
 	if !turn.Backlog {
 		t.newest = newest
 	}
@@ -199,7 +200,7 @@ func (a *account) fail(out Outcome) {
 // lastOf says the same of records.
 func lastOf(s metrics.State) lastPass {
 	return lastPass{
-		server: s.Server, archived: s.Archived, waiting: s.Pending, quarantined: s.Quarantined, excluded: s.Excluded,
+		server: s.Server, archived: s.Archived, waiting: s.Pending, waitingBytes: s.PendingBytes, quarantined: s.Quarantined, excluded: s.Excluded,
 		complete: s.LastSuccess, attempt: s.LastAttempt,
 	}
 }
@@ -228,27 +229,6 @@ func scheduled(out Outcome) schedule.Outcome {
 		Partial: mail.ErrorScope(out.Err) != mail.ScopeAccount, Left: out.Result.Left,
 	}
 }
-
-// Planned implements pull.Observer.
-func (a *account) Planned(box mail.MailboxName, n int) {
-	a.numbers.Planned(a.account.Name, n)
-	a.progress.Planned(box, n)
-}
-
-// Received implements pull.Observer.
-func (a *account) Received(n int) {
-	a.numbers.Received(a.account.Name, n)
-	a.progress.Received(n)
-}
-
-// Delivered implements pull.Observer.
-func (a *account) Delivered(box mail.MailboxName, messages int) {
-	a.numbers.Delivered(a.account.Name, messages)
-	a.progress.Delivered(box, messages)
-}
-
-// Done implements pull.Observer.
-func (a *account) Done(result mail.MailboxResult) { a.progress.Done(result) }
 
 // Connected implements wire.Events.
 func (a *account) Connected() {

@@ -82,7 +82,7 @@ func (t attempt) report(out Outcome) {
 	}
 	switch {
 	case errors.Is(out.Err, pull.ErrUnfinished):
-		t.log.Info("pass done", append(args, "left", r.Left)...)
+		t.log.Info("pass done", append(args, "left", r.Left, "left_bytes", r.LeftBytes)...)
 	case out.Err != nil:
 		t.log.Info("pass failed", append(args, "missing", r.Missing, "class", string(r.Class), "err", out.Err)...)
 	case r.New == 0:

@@ -43,7 +43,7 @@ func (d commands) Pull(ctx context.Context, names []string, wait bool) ([]contro
 		}
 		select {
 		case out := <-outcome:
-			reports[i] = reportOf(out)
+			reports[i] = out.Report()
 		case <-ctx.Done():
 			return reports, context.Cause(ctx)
 		}
@@ -116,17 +116,21 @@ func (d *Daemon) PullAll() {
 	}
 }
 
-// reportOf says over the socket how an account fared.
-func reportOf(out Outcome) control.Report {
+// Report says how an account fared, over the socket and in the answer of run.
+func (out Outcome) Report() control.Report {
 	r := control.Report{
 		Account: out.Account, State: control.StateOK, New: out.Result.New, Bytes: out.Result.Bytes,
 		Missing: out.Result.Missing, Quarantined: out.Result.Quarantined, Excluded: out.Result.Excluded,
+		Left: out.Result.Left, LeftBytes: out.Result.LeftBytes,
 	}
 	switch {
 	case out.Locked != nil:
 		r.State, r.Error = control.StateCancelled, out.Locked.Error()
 		return r
 	case out.Err == nil:
+		return r
+	case errors.Is(out.Err, pull.ErrUnfinished): // as somebody asked for
+		r.State = control.StatePartial
 		return r
 	case errors.Is(out.Err, pull.ErrInterrupted):
 		r.State = control.StateCancelled

@@ -62,7 +62,7 @@ func recorded(c *config.Config, a config.Account) metrics.State {
 	}
 	s.Mailboxes = len(summary.Mailboxes)
 	if p := summary.LastPass; p != nil {
-		s.LastAttempt, s.Pending, s.Checkpoint = p.Start, p.Missing, p.End
+		s.LastAttempt, s.Pending, s.PendingBytes, s.Checkpoint = p.Start, p.Missing, p.MissingBytes, p.End
 	}
 	return s
 }

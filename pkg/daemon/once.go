@@ -70,7 +70,7 @@ func Once(ctx context.Context, o Options) []Outcome {
 // one makes the pass over one account and tells its hooks.
 func (o Options) one(ctx context.Context, a config.Account, b *budget, pace *wire.Pace) Outcome {
 	if b.spent() {
-		return Outcome{Account: a.Name, Err: pull.Unfinished()}
+		return notBegun(o.Config, a)
 	}
 	log := o.Log.With("account", a.Name)
 	t := attempt{config: o.Config, account: a, source: newSource(a, a.Password.Read, log, nil, pace), log: log, yield: b.spent}
@@ -85,6 +85,16 @@ func (o Options) one(ctx context.Context, a config.Account, b *budget, pace *wir
 	if out.Locked == nil {
 		hooks.Done(ctx, eventOf(o.Config, a, out))
 	}
+	return out
+}
+
+// notBegun is the outcome of an account that a run did not get to: what was left
+// of it last is left still.
+func notBegun(c *config.Config, a config.Account) Outcome {
+	out := Outcome{Account: a.Name, Err: pull.Unfinished()}
+	records := recorded(c, a)
+	out.Result.Missing, out.Result.MissingBytes = records.Pending, records.PendingBytes
+	out.Result.Left, out.Result.LeftBytes = records.Pending, records.PendingBytes
 	return out
 }
 

@@ -5,67 +5,29 @@ import (
 	"time"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/pull"
 )
 
-// progress is how far the running pass of an account has got. It is the pass's
-// observer and answers whoever looks on.
+// progress is the running pass of an account, for whoever looks on.
 type progress struct {
 	mu      sync.Mutex // guards what is below
 	running bool
 	began   time.Time
-	moved   time.Time // when something happened last
-	boxes   map[mail.MailboxName]*boxProgress
-	bytes   int64
+	pass    *pull.Progress
 }
 
-// boxProgress counts a mailbox's messages: planned in all, done of these.
-type boxProgress struct{ planned, done int }
-
-// begin forgets the last pass.
-func (p *progress) begin(now time.Time) {
+// begin forgets the last pass and returns the observer of the next one.
+func (p *progress) begin(now time.Time) *pull.Progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running, p.began, p.moved, p.bytes = true, now, now, 0
-	p.boxes = make(map[mail.MailboxName]*boxProgress)
+	p.running, p.began, p.pass = true, now, pull.NewProgress()
+	return p.pass
 }
 
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running, p.boxes = false, nil
-}
-
-// Planned implements pull.Observer. A mailbox can be planned again, with what
-// is left of it, when its connection was lost.
-func (p *progress) Planned(box mail.MailboxName, n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.moved = time.Now()
-	b := p.box(box)
-	b.planned = b.done + n
-}
-
-// Received implements pull.Observer.
-func (p *progress) Received(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.moved = time.Now()
-	p.bytes += int64(n)
-}
-
-// Delivered implements pull.Observer.
-func (p *progress) Delivered(box mail.MailboxName, messages int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.moved = time.Now()
-	p.box(box).done += messages
-}
-
-// Done implements pull.Observer.
-func (p *progress) Done(mail.MailboxResult) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.moved = time.Now()
+	p.running, p.pass = false, nil
 }
 
 // still returns for how long nothing has happened in the running pass, 0 when
@@ -76,30 +38,40 @@ func (p *progress) still(now time.Time) time.Duration {
 	if !p.running {
 		return 0
 	}
-	return now.Sub(p.moved)
+	return now.Sub(p.pass.Moved())
 }
 
-// box returns a mailbox's counts. The caller holds p.mu.
-func (p *progress) box(name mail.MailboxName) *boxProgress {
-	if p.boxes == nil {
-		p.boxes = make(map[mail.MailboxName]*boxProgress)
-	}
-	b := p.boxes[name]
-	if b == nil {
-		b = &boxProgress{}
-		p.boxes[name] = b
-	}
-	return b
-}
-
-// sum returns what the running pass plans and has done, and since when; ok is
-// false when none runs.
-func (p *progress) sum() (planned, done int, bytes int64, began time.Time, ok bool) {
+// standing returns how far the running pass has got, and since when it runs; ok
+// is false when none runs.
+func (p *progress) standing() (s pull.Standing, began time.Time, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, b := range p.boxes {
-		planned += b.planned
-		done += b.done
+	if !p.running {
+		return pull.Standing{}, time.Time{}, false
 	}
-	return planned, done, p.bytes, p.began, p.running
+	return p.pass.Standing(), p.began, true
+}
+
+// passObserver is a pass's progress that counts in the metrics too.
+type passObserver struct {
+	*pull.Progress
+	account *account
+}
+
+// Planned implements pull.Observer.
+func (o passObserver) Planned(box mail.MailboxName, n int, bytes int64) {
+	o.account.numbers.Planned(o.account.account.Name, n)
+	o.Progress.Planned(box, n, bytes)
+}
+
+// Received implements pull.Observer.
+func (o passObserver) Received(n int) {
+	o.account.numbers.Received(o.account.account.Name, n)
+	o.Progress.Received(n)
+}
+
+// Delivered implements pull.Observer.
+func (o passObserver) Delivered(box mail.MailboxName, messages int) {
+	o.account.numbers.Delivered(o.account.account.Name, messages)
+	o.Progress.Delivered(box, messages)
 }

@@ -14,21 +14,21 @@ func TestProgressStands(t *testing.T) {
 		if still := p.still(time.Now()); still != 0 {
 			t.Errorf("at rest it stands still for %s", still)
 		}
-		p.begin(time.Now())
+		o := p.begin(time.Now())
 		time.Sleep(time.Hour)
 		if still := p.still(time.Now()); still != time.Hour {
 			t.Errorf("got %s, want an hour", still)
 		}
-		for _, move := range []func(){func() { p.Received(1) }, func() { p.Planned("INBOX", 3) }, func() { p.Delivered("INBOX", 1) }} {
+		for _, move := range []func(){func() { o.Received(1) }, func() { o.Planned("INBOX", 3, 30) }, func() { o.Delivered("INBOX", 1) }} {
 			time.Sleep(time.Hour)
 			move()
 			if still := p.still(time.Now()); still != 0 {
 				t.Errorf("got %s after it moved", still)
 			}
 		}
-		planned, done, bytes, began, ok := p.sum()
-		if planned != 3 || done != 1 || bytes != 1 || !ok || time.Since(began) != 4*time.Hour {
-			t.Errorf("got %d, %d, %d, %s, %t", planned, done, bytes, began, ok)
+		s, began, ok := p.standing()
+		if s.Planned != 3 || s.Done != 1 || s.Bytes != 1 || s.LeftBytes != 20 || !ok || time.Since(began) != 4*time.Hour {
+			t.Errorf("got %+v, %s, %t", s, began, ok)
 		}
 		p.end()
 		time.Sleep(time.Hour)

@@ -44,13 +44,13 @@ func (d *Daemon) snapshot() admin.Snapshot {
 		status[st.Account] = st
 	}
 	for _, a := range d.inOrder() {
-		s.Accounts = append(s.Accounts, a.snapshot(status[a.account.Name], s.Now))
+		s.Accounts = append(s.Accounts, a.snapshot(status[a.account.Name]))
 	}
 	return s
 }
 
 // snapshot says how an account is.
-func (a *account) snapshot(st schedule.Status, now time.Time) admin.Account {
+func (a *account) snapshot(st schedule.Status) admin.Account {
 	a.mu.Lock()
 	last := a.last
 	a.mu.Unlock()
@@ -58,26 +58,16 @@ func (a *account) snapshot(st schedule.Status, now time.Time) admin.Account {
 		Name: a.account.Name, Protocol: string(a.account.Protocol), State: string(st.State),
 		Reason: last.err, NextStep: last.hint, Class: last.class, Failures: st.Failures,
 		LastComplete: last.complete, LastAttempt: last.attempt, NextRun: st.Next,
-		Server: last.server, Archived: last.archived, Waiting: last.waiting, Quarantined: last.quarantined, Excluded: last.excluded,
+		Server: last.server, Archived: last.archived, Waiting: last.waiting, WaitingBytes: last.waitingBytes, Quarantined: last.quarantined, Excluded: last.excluded,
 		Idle: a.idle.Load() > 0,
 	}
-	if planned, done, bytes, began, ok := a.progress.sum(); ok {
-		s.Running = running(planned, done, bytes, began, now)
-	}
-	return s
-}
-
-// running says how far a pass has got.
-func running(planned, done int, bytes int64, began, now time.Time) *admin.Progress {
-	p := &admin.Progress{Started: began, Planned: planned, Done: done, Bytes: bytes}
-	took := now.Sub(began)
-	if took >= time.Second {
-		p.Rate = float64(bytes) / took.Seconds()
-		if done > 0 && done < planned {
-			p.Left = time.Duration(float64(took) / float64(done) * float64(planned-done))
+	if standing, began, ok := a.progress.standing(); ok {
+		s.Running = &admin.Progress{
+			Started: began, Planned: standing.Planned, Done: standing.Done, Bytes: standing.Bytes,
+			Rate: standing.Rate, LeftBytes: standing.LeftBytes, Left: standing.Left(),
 		}
 	}
-	return p
+	return s
 }
 
 // Gather implements prometheus.Gatherer: what the timetable knows is put beside

@@ -49,3 +49,17 @@ func Roughly(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
+
+// Left writes what is left of some work, about so many bytes and so much time, and
+// nothing where neither is known.
+func Left(bytes int64, d time.Duration) string {
+	switch {
+	case bytes > 0 && d > 0:
+		return fmt.Sprintf("about %s and %s left", Size(bytes), Roughly(d))
+	case bytes > 0:
+		return fmt.Sprintf("about %s left", Size(bytes))
+	case d > 0:
+		return fmt.Sprintf("about %s left", Roughly(d))
+	}
+	return ""
+}

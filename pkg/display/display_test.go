@@ -21,3 +21,19 @@ func TestNumbersForPeople(t *testing.T) {
 		}
 	}
 }
+
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		bytes int64
+		time  time.Duration
+		want  string
+	}{
+		{0, 0, ""}, {1500, 0, "about 1.50 kB left"}, {0, time.Hour, "about 60 min left"},
+		{42_100_000_000, 20 * time.Minute, "about 42.1 GB and 20 min left"},
+	} {
+		if got := display.Left(c.bytes, c.time); got != c.want {
+			t.Errorf("got %q, want %q", got, c.want)
+		}
+	}
+}

@@ -21,6 +21,10 @@ type MailboxResult struct {
 	Excluded    int
 	Missing     int
 
+	// MissingBytes is about how large the missing messages are, 0 where nobody
+	// knows.
+	MissingBytes int64
+
 	// Left is how many of the missing messages were left for another pass on
 	// purpose.
 	Left int
@@ -51,8 +55,10 @@ type Pass struct {
 
 	// Missing counts the messages that are listed and not archived, without
 	// those that were left alone because they are in quarantine: Quarantined.
-	Missing     int
-	Quarantined int
+	// MissingBytes is about how large the missing ones are, 0 where nobody knows.
+	Missing      int
+	Quarantined  int
+	MissingBytes int64
 
 	// Class, Error and Hint describe the first thing that went wrong; Error
 	// is empty when nothing did.

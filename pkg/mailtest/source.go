@@ -55,6 +55,10 @@ type ServerBox struct {
 	UIDNext  mail.UID
 	Messages []ServerMessage
 
+	// Size is what the list of mailboxes tells as the sum of their sizes, 0 or
+	// less for nothing.
+	Size int64
+
 	// Refuse is what Select returns.
 	Refuse error
 }
@@ -163,6 +167,9 @@ func (s *serverSession) Mailboxes(ctx context.Context) ([]mail.Mailbox, error) {
 		m := mail.Mailbox{Name: b.Name, Wire: string(b.Name), Delimiter: '/'}
 		if !s.server.NoStatus {
 			status := b.status()
+			if b.Size > 0 {
+				status.Size = b.Size
+			}
 			m.Status = &status
 		}
 		boxes = append(boxes, m)

@@ -15,6 +15,10 @@ type State struct {
 	// what of it is older than since.
 	Server, Pending, Archived, Quarantined, Excluded int
 
+	// PendingBytes is about how large the missing messages are, 0 where nobody
+	// knows.
+	PendingBytes int64
+
 	// Checkpoint is when something was recorded last, Mailboxes of how many.
 	Checkpoint time.Time
 	Mailboxes  int
@@ -47,6 +51,7 @@ func (m *Metrics) Restore(account string, r State) {
 	m.set(s, lastAttempt, seconds(r.LastAttempt))
 	m.set(s, server, float64(r.Server))
 	m.set(s, pending, float64(r.Pending))
+	m.set(s, pendingBytes, float64(r.PendingBytes))
 	m.set(s, archived, float64(r.Archived))
 	m.set(s, quarantined, float64(r.Quarantined))
 	m.set(s, excluded, float64(r.Excluded))

@@ -18,6 +18,7 @@ const (
 	lastAttempt
 	server
 	pending
+	pendingBytes
 	archived
 	quarantined
 	excluded
@@ -68,6 +69,7 @@ func table() (rows []row, cells int) {
 		lastAttempt:  {kind: gauge, name: "last_attempt_timestamp_seconds", help: "When the last run began, 0 for never."},
 		server:       {kind: gauge, name: "server_messages", help: "Messages that the server listed last."},
 		pending:      {kind: gauge, name: "pending_messages", help: "Messages that the last run did not bring into the archive, without those that it left alone in quarantine: see mailpull_quarantined_messages."},
+		pendingBytes: {kind: gauge, name: "pending_bytes", help: "About how many bytes the pending messages have, 0 where the server does not tell and no message came yet."},
 		archived:     {kind: gauge, name: "archive_messages", help: "Messages that are recorded as delivered."},
 		quarantined:  {kind: gauge, name: "quarantined_messages", help: "Messages that failed repeatedly and are asked for less often."},
 		excluded:     {kind: gauge, name: "excluded_messages", help: "Messages that are left on the server because they are older than since."},

@@ -283,7 +283,7 @@ func (l *lane) look(box mail.Mailbox) (fresh mail.Refs, err error) {
 		return fresh, err
 	}
 	fresh = l.newest(v, fresh)
-	l.Observer.Planned(box.Name, fresh.Len())
+	l.Observer.Planned(box.Name, fresh.Len(), l.about(box, v, fresh.Len()))
 	return l.withoutFailed(v, fresh), nil
 }
 
@@ -416,7 +416,7 @@ func (o observed) Read(p []byte) (int, error) {
 type Silent struct{}
 
 // Planned implements Observer.
-func (Silent) Planned(mail.MailboxName, int) {}
+func (Silent) Planned(mail.MailboxName, int, int64) {}
 
 // Received implements Observer.
 func (Silent) Received(int) {}

@@ -96,8 +96,9 @@ type Result struct {
 	Excluded int
 
 	// Left counts those of the missing messages that were left for another
-	// pass.
-	Left int
+	// pass, and LeftBytes is about how large they are; 0 where nobody knows.
+	Left      int
+	LeftBytes int64
 }
 
 // ErrInterrupted is the cause of a pass that was cancelled. What was settled
@@ -375,6 +376,7 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 		r.Excluded = min(p.stillExcluded(known), r.Server-r.Archived-r.Quarantined)
 		r.Missing = r.Server - r.Archived - r.Quarantined - r.Excluded
 	}
+	r.MissingBytes = p.about(box, v, r.Missing)
 	failed, _ := p.failedIn(box.Name)
 	r.Left = p.leftOver(v, r.Missing, failed)
 	return r
@@ -465,7 +467,9 @@ func (p *pass) end(err error) (Result, error) {
 	for _, m := range r.Mailboxes {
 		r.New += m.New
 		r.Missing += m.Missing
+		r.MissingBytes += m.MissingBytes
 		r.Left += m.Left
+		r.LeftBytes += share(m.MissingBytes, m.Left, m.Missing)
 		r.Quarantined += m.Quarantined
 		r.Excluded += m.Excluded
 	}

@@ -453,7 +453,7 @@ func TestOutcomesAreCounted(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "uid 5: no body") {
 		t.Fatalf("got error %v", err)
 	}
-	want := mail.MailboxResult{Mailbox: "INBOX", Server: 6, Archived: 4, New: 4, Gone: 1, Missing: 1, Err: r.Mailboxes[0].Err}
+	want := mail.MailboxResult{Mailbox: "INBOX", Server: 6, Archived: 4, New: 4, Gone: 1, Missing: 1, MissingBytes: r.Bytes / 4, Err: r.Mailboxes[0].Err}
 	if r.Mailboxes[0] != want {
 		t.Errorf("got %+v, want %+v", r.Mailboxes[0], want)
 	}
@@ -553,7 +553,7 @@ type watcher struct {
 	received func(total int)
 }
 
-func (w *watcher) Planned(mail.MailboxName, int) {}
+func (w *watcher) Planned(mail.MailboxName, int, int64) {}
 func (w *watcher) Received(n int) {
 	w.total += n
 	w.received(w.total)
@@ -716,10 +716,10 @@ func (p *panicky) panicAt(method string) {
 	}
 }
 
-func (p *panicky) Planned(mail.MailboxName, int)   { p.panicAt("planned") }
-func (p *panicky) Received(int)                    {}
-func (p *panicky) Delivered(mail.MailboxName, int) { p.panicAt("delivered") }
-func (p *panicky) Done(mail.MailboxResult)         { p.panicAt("done") }
+func (p *panicky) Planned(mail.MailboxName, int, int64) { p.panicAt("planned") }
+func (p *panicky) Received(int)                         {}
+func (p *panicky) Delivered(mail.MailboxName, int)      { p.panicAt("delivered") }
+func (p *panicky) Done(mail.MailboxResult)              { p.panicAt("done") }
 
 // panickySource panics when the second lane opens its session. The first lane
 // waits for that, or it could do all the work.

@@ -159,8 +159,9 @@ type Manifest interface {
 // Observer is told how a pass goes. Its methods may be called from several
 // goroutines and must return at once.
 type Observer interface {
-	// Planned says that a mailbox has n messages to fetch.
-	Planned(box mail.MailboxName, n int)
+	// Planned says that a mailbox has n messages to fetch, of about so many bytes
+	// in all; 0 bytes mean that nobody knows.
+	Planned(box mail.MailboxName, n int, bytes int64)
 
 	// Received says that n more bytes of bodies were read.
 	Received(n int)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -207,6 +208,14 @@ func (f *File) Delivered() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state.delivered()
+}
+
+// Passes returns those of the last passes that are remembered, in the order in
+// which they ended: the last, the last complete and the last failed one.
+func (f *File) Passes() []mail.Pass {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.state.passes)
 }
 
 // New returns the refs of the listing that are not recorded as seen: all of

@@ -26,6 +26,9 @@ var (
 // errClosed is what every method returns after Close.
 var errClosed = errors.New("checkpoint is closed")
 
+// errView is what the methods return that would write to a View.
+var errView = errors.New("checkpoint was opened to be read")
+
 // failure makes the one error type of the seams out of err.
 func failure(account, path string, err error) *mail.Error {
 	return record.Place{

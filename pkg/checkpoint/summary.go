@@ -1,6 +1,8 @@
 package checkpoint
 
 import (
+	"errors"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +64,39 @@ func Read(dir durable.Dir, account string) (*Summary, error) {
 		return nil, failure(account, filepath.Join(dir.Path(), fileName), err)
 	}
 	return s.summary(head), nil
+}
+
+// View reads an account's checkpoint in the folder at path, for whoever wants to
+// know what is new. It changes nothing, needs no lock, and may be called while a
+// pass writes the file; where there is no file nothing is known. Every method of
+// the File that would write returns an error, and it need not be closed. The
+// errors are those of Open.
+func View(path, account, source string) (*File, error) {
+	f := &File{head: header{account, source}, state: newState()}
+	f.err = failure(account, filepath.Join(path, fileName), errView)
+	dir, err := durable.OpenDir(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err != nil {
+		return nil, failure(account, filepath.Join(path, fileName), err)
+	}
+	defer dir.Close() // it was only read
+	s, head, err := readState(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err == nil {
+		err = f.head.check(head)
+		if err != nil && f.head.mayReplace(head, s) {
+			return f, nil // as Open makes it anew
+		}
+	}
+	if err != nil {
+		return nil, failure(account, filepath.Join(path, fileName), err)
+	}
+	f.state = s
+	return f, nil
 }
 
 func readState(dir durable.Dir) (*state, header, error) {

@@ -168,15 +168,12 @@ func (w *worker) close() {
 // pass makes one pass.
 func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 	return pull.Run(ctx, pull.Options{
-		Account:    w.account.Name,
-		Source:     w.source,
-		Store:      w.store,
-		Checkpoint: w.checkpoint,
-		Manifest:   w.manifest,
-		Choose: func(m mail.Mailbox) bool {
-			ok, _ := w.account.Mailboxes.Select(m)
-			return ok
-		},
+		Account:     w.account.Name,
+		Source:      w.source,
+		Store:       w.store,
+		Checkpoint:  w.checkpoint,
+		Manifest:    w.manifest,
+		Choose:      chooser(w.account),
 		Sessions:    w.account.Connections,
 		NewestFirst: w.account.Order == config.NewestFirst,
 		Newest:      t.newest,
@@ -185,6 +182,14 @@ func (w *worker) pass(ctx context.Context, t attempt) (pull.Result, error) {
 		Observer:    t.observer,
 		Log:         w.log,
 	})
+}
+
+// chooser says which mailboxes of an account are pulled.
+func chooser(a config.Account) func(mail.Mailbox) bool {
+	return func(m mail.Mailbox) bool {
+		ok, _ := a.Mailboxes.Select(m)
+		return ok
+	}
 }
 
 // NewSource returns the server side of an account. It does no I/O. It is for

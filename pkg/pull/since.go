@@ -8,31 +8,35 @@ import (
 )
 
 // leaveOlder takes the messages out of fresh that are older than Options.Since.
-// A server that cannot tell them apart is pulled whole: an archive with more
-// than was asked for harms nobody.
 func (l *lane) leaveOlder(v *visit, fresh mail.Refs) (mail.Refs, error) {
+	rest, out, err := l.wanted(fresh)
+	if err != nil || out.Len() == 0 {
+		return rest, err
+	}
+	v.excluded = mail.Excluded{Messages: out.Len(), Since: l.Since}
+	l.Log.Debug("older messages are left on the server", "mailbox", v.box.Name.Shown(), "messages", out.Len(), "since", l.Since.Format(time.DateOnly))
+	return rest, l.freeOlder(out)
+}
+
+// wanted parts the messages of the selected mailbox into those that are wanted
+// and those that are older. A server that cannot tell them apart is pulled whole:
+// an archive with more than was asked for harms nobody.
+func (l *lane) wanted(fresh mail.Refs) (rest, out mail.Refs, err error) {
 	if l.Since.IsZero() || fresh.Len() == 0 {
-		return fresh, nil
+		return fresh, mail.Refs{}, nil
 	}
 	older, err := l.session.Older(l.ctx, l.Since)
 	switch {
 	case errors.Is(err, mail.ErrNoDates):
 		l.noDates.Do(func() { l.Log.Warn("since is not kept, everything is pulled", "err", err) })
-		return fresh, nil
+		return fresh, mail.Refs{}, nil
 	case err != nil:
-		return fresh, err
+		return fresh, mail.Refs{}, err
 	}
-	rest := fresh
+	rest, out = fresh, fresh
 	rest.UIDs = fresh.UIDs.Minus(older)
-	out := fresh
 	out.UIDs, out.UIDLs = fresh.UIDs.Minus(rest.UIDs), nil
-	v.excluded = mail.Excluded{Messages: out.UIDs.Len()}
-	if v.excluded.Messages == 0 {
-		return rest, nil
-	}
-	v.excluded.Since = l.Since
-	l.Log.Debug("older messages are left on the server", "mailbox", v.box.Name.Shown(), "messages", v.excluded.Messages, "since", l.Since.Format(time.DateOnly))
-	return rest, l.freeOlder(out)
+	return rest, out, nil
 }
 
 // freeOlder ends the quarantine of messages that nobody wants any more: one that

@@ -5,8 +5,27 @@ import (
 	"strings"
 	"testing"
 
+	"mailpull/pkg/daemon"
+	"mailpull/pkg/mail"
 	"mailpull/pkg/mailtest"
+	"mailpull/pkg/pull"
 )
+
+// The last line tells what is left, also of an account that the run did not get
+// to.
+func TestVerdictTellsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	o := daemon.Outcome{Account: "work", Err: pull.Unfinished()}
+	o.Result.Left, o.Result.LeftBytes = 1180, 23_600_000
+	if got := verdict(o); got != "work: not begun; 1,180 left from earlier (about 23.6 MB)" {
+		t.Errorf("got %q", got)
+	}
+	o.Result.Mailboxes = []mail.MailboxResult{{Mailbox: "INBOX", Server: 2000, Archived: 800, Excluded: 20, Missing: 1180, MissingBytes: 23_600_000}}
+	want := "work: server 2,000, archived 800, missing 1,180 (about 23.6 MB), older than since 20; 0 new, 0 B in 0 ms; 1,180 left for the next run"
+	if got := verdict(o); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
 
 // A run that is bounded says what it left, for people and for programs, and the
 // next one brings it.

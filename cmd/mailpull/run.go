@@ -166,7 +166,7 @@ func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
 	}
 	t.flush()
 	for _, o := range outcomes {
-		if o.Locked != nil || len(o.Result.Mailboxes) > 0 { // else its error says all
+		if o.Locked != nil || len(o.Result.Mailboxes) > 0 || errors.Is(o.Err, pull.ErrUnfinished) { // else its error says all
 			fmt.Fprintln(w, verdict(o))
 		}
 	}
@@ -176,6 +176,9 @@ func writeOutcomes(w io.Writer, outcomes []daemon.Outcome) {
 func verdict(o daemon.Outcome) string {
 	if o.Locked != nil {
 		return fmt.Sprintf("%s: passed over, %v", o.Account, o.Locked)
+	}
+	if len(o.Result.Mailboxes) == 0 {
+		return fmt.Sprintf("%s: not begun; %s left from earlier%s", o.Account, display.Grouped(o.Result.Left), inAll(o.Result.LeftBytes))
 	}
 	var sum mail.MailboxResult
 	for _, m := range o.Result.Mailboxes {

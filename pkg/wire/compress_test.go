@@ -75,7 +75,7 @@ func TestCompress(t *testing.T) {
 		t.Fatalf("got %d messages, %v", len(messages), err)
 	}
 	checkAside(t, c)
-	if err := c.Logout(t.Context()); err != nil {
+	if err := c.Logout(); err != nil {
 		t.Error(err)
 	}
 	if in := counters.In.Load(); in > int64(len(body)/10) {

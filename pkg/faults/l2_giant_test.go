@@ -113,8 +113,6 @@ func l2GiantPOP3() *rig {
 		switch command {
 		case "STAT":
 			c.Printf("+OK 1 %d\r\n", l2GiantSize)
-		case "LIST":
-			c.Printf("+OK\r\n1 %d\r\n.\r\n", l2GiantSize)
 		case "RETR 1":
 			c.Raw("+OK\r\n")
 			l2WriteGiant(rawWriter{c.Raw}, "\r\n")

@@ -181,7 +181,6 @@ func l2Endless() map[string]func() *rig {
 		"pop3 greeting":      pop3("", "+OK ", "x"),
 		"pop3 line":          pop3("STAT", "+OK ", "1"),
 		"pop3 uidl":          pop3("UIDL", "+OK\r\n", "%d u%d\r\n"),
-		"pop3 list":          pop3("LIST", "+OK\r\n", "%d 10\r\n"),
 		"pop3 capa":          pop3("CAPA", "+OK\r\n", "X%d\r\n"),
 	}
 }

@@ -16,7 +16,7 @@ import (
 // order, the greeting first.
 func t6Commands() []string {
 	return []string{
-		"", "CAPA", "AUTH PLAIN", t6Response, "STAT", "UIDL", "LIST", "UIDL 1",
+		"", "CAPA", "AUTH PLAIN", t6Response, "STAT", "UIDL", "UIDL 1",
 		"RETR 1", "RETR 2", "UIDL 2", "RETR 3", "UIDL 3", "QUIT",
 	}
 }
@@ -54,7 +54,7 @@ func t6Status() []t6Case {
 		}
 		cases = append(cases, c)
 	}
-	for _, command := range []string{"", "CAPA", "AUTH PLAIN", t6Response, "USER " + username, "PASS " + password, "STAT", "UIDL", "LIST", "RETR 2"} {
+	for _, command := range []string{"", "CAPA", "AUTH PLAIN", t6Response, "USER " + username, "PASS " + password, "STAT", "UIDL", "RETR 2"} {
 		for _, line := range []string{"", "+ok", "+OKtext"} {
 			add(line, command)
 		}
@@ -68,7 +68,7 @@ func t6Status() []t6Case {
 // t6LineEnds are the cases of status lines that do not end in CRLF.
 func t6LineEnds() []t6Case {
 	var cases []t6Case
-	for _, command := range []string{"", "CAPA", t6Response, "STAT", "UIDL", "LIST"} {
+	for _, command := range []string{"", "CAPA", t6Response, "STAT", "UIDL"} {
 		c := t6Case{
 			row: "P-1", name: "a bare LF behind the status of " + t6Name(command),
 			says: map[string]string{command: "+OK 3 71\n"},
@@ -106,7 +106,6 @@ func t6Refusals() []t6Case {
 		refused(pass, account(mail.ClassAuth, mail.RetryNever)),
 		refused("STAT", account(mail.ClassServer, mail.RetryLater)),
 		refused("UIDL", t6Want{class: mail.ClassServer, scope: mail.ScopeMailbox, retry: mail.RetryNever}),
-		refused("LIST", t6Want{class: mail.ClassServer, scope: mail.ScopeMailbox}),
 		complete("UIDL 1"),
 		refused("RETR 1", t6Want{class: mail.ClassServer, scope: mail.ScopeMessage}, 2, 3),
 		refused("RETR 2", t6Want{class: mail.ClassServer, scope: mail.ScopeMessage}, 1, 3),
@@ -130,7 +129,7 @@ func t6Refusals() []t6Case {
 // asked for them.
 func t6Codes() []t6Case {
 	var cases []t6Case
-	for _, command := range []string{"", t6Response, "STAT", "UIDL", "LIST", "RETR 2"} {
+	for _, command := range []string{"", t6Response, "STAT", "UIDL", "RETR 2"} {
 		for _, code := range []string{"IN-USE", "SYS/TEMP", "SYS/PERM", "AUTH", "LOGIN-DELAY", "X-OTHER"} {
 			c := t6Case{
 				row: "V5", name: fmt.Sprintf("[%s] to %s", code, t6Name(command)),
@@ -175,7 +174,7 @@ func t6GoodCodes() []t6Case {
 func t6CodeWant(code, command string) t6Want {
 	want := t6Want{class: mail.ClassServer, scope: mail.ScopeAccount, text: "[" + code + "] what"}
 	switch command {
-	case "UIDL", "LIST":
+	case "UIDL":
 		want.scope = mail.ScopeMailbox
 	case "RETR 2":
 		want.scope = mail.ScopeMessage

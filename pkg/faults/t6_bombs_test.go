@@ -73,7 +73,6 @@ func t6Bombs() []t6Case {
 		bomb("V14", "a line of UIDL without end", "UIDL", "+OK\r\n1 ", "x"),
 		bomb("V14", "CAPA without end", "CAPA", "+OK\r\n", "SASL PLAIN\r\n"),
 		bomb("V15", "UIDL without end", "UIDL", "+OK\r\n", "1 u1\r\n"),
-		bomb("V15", "LIST without end", "LIST", "+OK\r\n", "1 1\r\n"),
 		bomb("V15", "empty lines without end", "UIDL", "+OK\r\n", "\r\n"),
 		bomb("V15", "answers that nobody asked for", "STAT", "+OK 0 0\r\n", "+OK\r\n.\r\n"),
 		bomb("P-8", "a challenge without end", "AUTH PLAIN", "+ ", "A"),
@@ -104,7 +103,7 @@ func t6StatLie() t6Case {
 		case "UIDL":
 			c.Raw("+OK\r\n1 u1\r\n")
 			c.Flush()
-		case "LIST":
+		case "UIDL 1":
 			c.Raw(".\r\n")
 			c.Answer(line)
 		default:

@@ -43,7 +43,7 @@ func t6Play(conversation []byte) func(conn net.Conn) {
 func t6Seed(answers ...string) []byte {
 	said := append([]string{
 		"+OK\r\n", "+OK\r\nSASL PLAIN\r\nPIPELINING\r\n.\r\n", "+ \r\n", "+OK\r\n",
-		"+OK 2 20\r\n", "+OK\r\n1 a\r\n2 b\r\n.\r\n", "+OK\r\n1 10\r\n2 10\r\n.\r\n", "+OK 1 a\r\n",
+		"+OK 2 20\r\n", "+OK\r\n1 a\r\n2 b\r\n.\r\n", "+OK 1 a\r\n",
 	}, answers...)
 	return []byte(strings.Join(said, string([]byte{t6Hear})))
 }

@@ -60,7 +60,6 @@ type fetch struct {
 	todo  []int32    // places in the listing
 	asked int        // how many of todo were asked for
 	read  int        // how many of todo were answered
-	ahead int64      // bytes asked for and not read, by what LIST says
 	due   []question // in the order of the answers
 	low   int        // ask for more when no more than so many messages are due
 	alone bool       // each message has its own proof, and nothing is asked ahead
@@ -71,7 +70,7 @@ type fetch struct {
 	held     []settlement // proved refusals that ask to wait, while there are no others
 
 	groupLen  int   // messages settled since the last group ended
-	groupSize int64 // and their bytes, by what LIST says
+	groupSize int64 // and their bytes
 
 	passing int         // messages refused in a row in words that ask to wait
 	stop    *mail.Error // ask for no more messages and end with this error
@@ -178,30 +177,31 @@ func (f *fetch) message(place int) error {
 		return f.broke(place, lost("pop3 retr", ref.UIDL, err))
 	}
 	if reply.OK {
-		if err := f.body(place, content); err != nil {
+		size, err := f.body(place, content)
+		if err != nil {
 			return err
 		}
 		f.passing = 0
-		f.unproved = append(f.unproved, settlement{place: place})
+		f.unproved = append(f.unproved, settlement{place: place, size: size})
 	} else {
 		f.refusal(place, reply)
 	}
-	f.ahead -= f.size(place)
 	f.read++
 	return nil
 }
 
-// body hands one body to the receiver, and reads what the receiver leaves.
-func (f *fetch) body(place int, content io.Reader) error {
+// body hands one body to the receiver, and reads what the receiver leaves. It
+// returns how many bytes there were.
+func (f *fetch) body(place int, content io.Reader) (size int64, err error) {
 	b := &body{ref: f.ref(place), content: content}
-	err := f.receiver.Body(b.ref, -1, b)
+	err = f.receiver.Body(b.ref, -1, b)
 	if err == nil {
 		_, err = io.Copy(io.Discard, b)
 	}
 	if b.err != nil && errors.Is(err, b.err) {
-		return f.broke(place, b.err)
+		err = f.broke(place, b.err)
 	}
-	return err
+	return b.size, err
 }
 
 // refusal keeps the outcome of a message that the server refused. A server
@@ -231,11 +231,13 @@ func (f *fetch) refusal(place int, reply wire.POP3Reply) {
 type body struct {
 	ref     mail.Ref
 	content io.Reader
+	size    int64       // read so far
 	err     *mail.Error // what ended the connection
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.content.Read(p)
+	b.size += int64(n)
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}

@@ -5,10 +5,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"mailpull/pkg/mail"
 )
@@ -30,16 +28,12 @@ const (
 	maxUIDL = 512
 )
 
-// listing is what UIDL and LIST tell about the messages that STAT counted.
-// The message with number n stands at n-1. uidls and sizes grow as lines come,
-// and have one element for each message once both answers are checked.
+// listing is what UIDL tells about the messages that STAT counted. The message
+// with number n stands at n-1. LIST is not asked: its sizes are often wrong, and
+// nothing depends on them.
 type listing struct {
 	messages int
-	uidls    []mail.UIDL
-
-	// sizes are what LIST says, cut at 4 GiB. They are often wrong, and only
-	// decide how far to read ahead.
-	sizes []uint32
+	uidls    []mail.UIDL // grow as lines come; one for each message once the answer is checked
 
 	// index holds the positions in the order of their UIDLs.
 	index []int32
@@ -51,45 +45,17 @@ type listing struct {
 	again []int32
 }
 
-// column reads one of the two answers: lines of a message number, a space and
-// a value, one for each message.
+// column reads the answer to UIDL into a listing: lines of a message number, a
+// space and a unique-id, one for each message.
 type column struct {
-	command  string
-	clean    func(string) string
-	messages int
-	seen     []bool // by position
-	lines    int
-	grow     func(n int) // to n elements
-	set      func(position int, value []byte) error
-	err      error // what is wrong with the first wrong line
+	*listing
+	seen  []bool // by position
+	lines int
+	err   error // what is wrong with the first wrong line
 }
 
 func newListing(messages int, clean func(string) string) *listing {
 	return &listing{messages: messages, clean: clean}
-}
-
-// uidlColumn reads the answer to UIDL into the listing.
-func (l *listing) uidlColumn() *column {
-	return &column{
-		command: "UIDL", clean: l.clean, messages: l.messages,
-		grow: func(n int) { l.uidls = grown(l.uidls, n) },
-		set: func(i int, value []byte) (err error) {
-			l.uidls[i], err = parseUIDL(value)
-			return err
-		},
-	}
-}
-
-// sizeColumn reads the answer to LIST into the listing.
-func (l *listing) sizeColumn() *column {
-	return &column{
-		command: "LIST", clean: l.clean, messages: l.messages,
-		grow: func(n int) { l.sizes = grown(l.sizes, n) },
-		set: func(i int, value []byte) (err error) {
-			l.sizes[i], err = parseSize(value)
-			return err
-		},
-	}
 }
 
 // grown returns s with n elements and no room for more.
@@ -114,7 +80,7 @@ func (c *column) add(line []byte) {
 func (c *column) parse(line []byte) error {
 	number, value, ok := bytes.Cut(bytes.Trim(line, " \t"), []byte(" "))
 	if !ok {
-		return errors.New("not a number, a space and a value")
+		return errors.New("not a number, a space and a unique-id")
 	}
 	value = bytes.TrimLeft(value, " \t")
 	n, err := parseNumber(number)
@@ -130,21 +96,22 @@ func (c *column) parse(line []byte) error {
 			return fmt.Errorf("message %d is listed too far ahead of its place", n)
 		}
 		c.seen = grown(c.seen, reach)
-		c.grow(reach)
+		c.uidls = grown(c.uidls, reach)
 	}
 	if c.seen[n-1] {
 		return fmt.Errorf("message %d is listed twice", n)
 	}
 	c.seen[n-1] = true
-	return c.set(int(n-1), value)
+	c.uidls[n-1], err = parseUIDL(value)
+	return err
 }
 
 // check says what is wrong with the answer as a whole. Lines that all have
 // different numbers, and are as many as there are messages, leave none out.
 func (c *column) check() error {
-	op := "pop3 " + strings.ToLower(c.command)
+	const op = "pop3 uidl"
 	if c.lines != c.messages {
-		return broken(op, "STAT counts %d messages and %s lists %d", c.messages, c.command, c.lines)
+		return broken(op, "STAT counts %d messages and UIDL lists %d", c.messages, c.lines)
 	}
 	if c.err != nil {
 		return broken(op, "%w", c.err)
@@ -178,14 +145,6 @@ func parseUIDL(value []byte) (mail.UIDL, error) {
 		}
 	}
 	return mail.UIDL(value), nil
-}
-
-// parseSize reads a message's size. What a server adds behind it is its own
-// affair (RFC 1939 section 5, LIST).
-func parseSize(value []byte) (uint32, error) {
-	digits, _, _ := bytes.Cut(value, []byte(" "))
-	size, err := parseNumber(digits)
-	return uint32(min(size, math.MaxUint32)), err
 }
 
 // sort builds the index, and finds the messages whose unique-id was given

@@ -14,7 +14,8 @@ import (
 
 // settlement is the outcome of a message, which counts once it is proved.
 type settlement struct {
-	place   int // in todo
+	place   int   // in todo
+	size    int64 // bytes read
 	outcome error
 	passing bool // it was refused in words that ask to wait
 }
@@ -40,7 +41,7 @@ func (f *fetch) prove(q question) error {
 		if err := f.settleHeld(); err != nil {
 			return err
 		}
-		if err := f.settle(f.ref(s.place), f.size(s.place), s.outcome); err != nil {
+		if err := f.settle(f.ref(s.place), s.size, s.outcome); err != nil {
 			return err
 		}
 	}

@@ -1,11 +1,9 @@
 package pop3
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
-	"strings"
 
 	gopop3 "github.com/knadh/go-pop3"
 
@@ -32,10 +30,9 @@ func (s *Session) Mailboxes(context.Context) ([]mail.Mailbox, error) {
 	return []mail.Mailbox{{Name: mail.Inbox, Wire: string(mail.Inbox)}}, nil
 }
 
-// Select implements pull.Session. STAT, UIDL, LIST and a UIDL for the first
-// message, which shows how the server answers one, go out together where it
-// pipelines. The refs' UIDLs belong to the session and must not be
-// changed.
+// Select implements pull.Session. STAT, UIDL and a UIDL for the first message,
+// which shows how the server answers one, go out together where it pipelines.
+// The refs' UIDLs belong to the session and must not be changed.
 func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
 	defer s.closeOn(ctx)()
 	s.listing = nil
@@ -46,7 +43,7 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 		}
 	}
 	if s.conn.Pipelining {
-		s.conn.Queue("UIDL", "LIST", "UIDL 1")
+		s.conn.Queue("UIDL", "UIDL 1")
 	}
 	status, err := s.stat()
 	if err != nil {
@@ -85,23 +82,19 @@ func (s *Session) stat() (mail.Status, error) {
 	return mail.Status{Messages: messages, Size: int64(size)}, nil
 }
 
-// list reads UIDL and LIST. Where they were asked for together all answers are
-// read, so that the connection stays in step whatever is wrong with the first.
+// list reads UIDL. Where more was asked for with it all answers are read, so
+// that the connection stays in step whatever is wrong with the first.
 func (s *Session) list(messages int) (*listing, error) {
 	l := newListing(messages, s.conn.Clean)
-	uidlErr := s.column(l.uidlColumn())
-	if uidlErr != nil && (!s.conn.Pipelining || s.conn.Err() != nil) {
-		return nil, uidlErr
-	}
-	sizeErr := s.column(l.sizeColumn())
-	if s.conn.Err() != nil || sizeErr != nil && !s.conn.Pipelining {
-		return nil, sizeErr
+	listed := s.uidls(l)
+	if listed != nil && (!s.conn.Pipelining || s.conn.Err() != nil) {
+		return nil, listed
 	}
 	if err := s.probe(l); err != nil {
 		return nil, err
 	}
-	if err := cmp.Or(uidlErr, sizeErr); err != nil {
-		return nil, err
+	if listed != nil {
+		return nil, listed
 	}
 	l.sort()
 	return l, nil
@@ -129,14 +122,15 @@ func (s *Session) probe(l *listing) error {
 	return nil
 }
 
-// column asks for one of the two listings, if it was not yet, and reads it.
-func (s *Session) column(c *column) error {
-	op := "pop3 " + strings.ToLower(c.command)
+// uidls asks for UIDL, if it was not yet, and reads the answer.
+func (s *Session) uidls(l *listing) error {
+	const op = "pop3 uidl"
 	if !s.conn.Pipelining {
-		if err := s.conn.Send(c.command); err != nil {
+		if err := s.conn.Send("UIDL"); err != nil {
 			return lost(op, "", err)
 		}
 	}
+	c := &column{listing: l}
 	reply, err := s.conn.Listing(c.add)
 	if err != nil {
 		return lost(op, "", err)
@@ -145,7 +139,7 @@ func (s *Session) column(c *column) error {
 		return c.check()
 	}
 	e := refused(op, mail.ScopeMailbox, reply)
-	if c.command == "UIDL" && reply.Code == "" {
+	if reply.Code == "" {
 		e.Retry = mail.RetryNever
 		e.Hint = "the server has no UIDL, or it is switched off; this version needs it to tell which messages are new"
 	}

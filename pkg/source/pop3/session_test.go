@@ -42,7 +42,7 @@ func TestSelect(t *testing.T) {
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got, want := drop.commands(), []string{"STAT", "UIDL", "LIST", "UIDL 1", "QUIT"}; !slices.Equal(got, want) {
+		if got, want := drop.commands(), []string{"STAT", "UIDL", "UIDL 1", "QUIT"}; !slices.Equal(got, want) {
 			t.Errorf("sent %q, want %q", got, want)
 		}
 	}
@@ -62,7 +62,7 @@ func TestMailboxesIsInbox(t *testing.T) {
 	}
 }
 
-// What the server may answer to STAT, UIDL and LIST, and what it costs.
+// What the server may answer to STAT and UIDL, and what it costs.
 func TestSelectRefuses(t *testing.T) {
 	t.Parallel()
 	const box, account = mail.ScopeMailbox, mail.ScopeAccount
@@ -102,10 +102,6 @@ func TestSelectRefuses(t *testing.T) {
 		{"UIDL", "+OK\r\n1 a\r\n1 b\r\n.\r\n", box, protocol, later, "message 1 is listed twice"},
 		{"UIDL", "+OK\r\n1 a\n2 b\r\n.\r\n", account, protocol, later, "does not end in CRLF"},
 		{"UIDL", "+OK\r\n1 " + strings.Repeat("x", 4000) + "\r\n.\r\n", account, protocol, later, "more than 2048"},
-		{"LIST", "-ERR no\r\n", box, server, later, "no"},
-		{"LIST", "+OK\r\n1 10\r\n.\r\n", box, protocol, later, "counts 2 messages and LIST lists 1"},
-		{"LIST", "+OK\r\n1 10\r\n2 x\r\n.\r\n", box, protocol, later, "not a number"},
-		{"LIST", "+OK\r\n1 10\r\n2\r\n.\r\n", box, protocol, later, "line 2"},
 	} {
 		for _, serial := range []bool{false, true} {
 			drop := &maildrop{bodies: []string{"a\r\n", "b\r\n"}, serial: serial, answers: map[string]string{
@@ -176,7 +172,6 @@ func TestSelectTolerates(t *testing.T) {
 		{"UIDL": "+OK 2 messages\r\n2 u2\r\n1 u1\r\n.\r\n"},
 		{"UIDL": "+OK\r\n001 u1\r\n2 u2\r\n.\r\n", "UIDL 1": "+OK 001 u1\r\n"},
 		{"UIDL": "+OK\r\n1 u1 \r\n 2  \tu2 \t\r\n.\r\n", "UIDL 1": "+OK 1 u1 \r\n"},
-		{"LIST": "+OK\r\n1 10 extra\r\n2 9223372036854775807\r\n.\r\n"},
 	} {
 		drop := &maildrop{bodies: []string{"a\r\n", "b\r\n"}, answers: answers}
 		s, refs, _ := open(t, drop.source(t, wire.Limits{}))
@@ -226,7 +221,6 @@ func TestWrongLinesGiveNothingAway(t *testing.T) {
 	t.Parallel()
 	for command, answer := range map[string]string{
 		"UIDL": "+OK\r\n1 PASS correct horse\r\n2 b\r\n.\r\n",
-		"LIST": "+OK\r\nPASS correct horse\r\n2 b\r\n.\r\n",
 		"STAT": "+OK PASS correct horse\r\n",
 	} {
 		drop := &maildrop{bodies: []string{"a\r\n", "b\r\n"}, answers: map[string]string{command: answer}}
@@ -296,19 +290,15 @@ func TestListingIsSmall(t *testing.T) {
 	const messages = 100_000
 	l := newListing(messages, wire.Text)
 	before := heap()
-	uidls, sizes := l.uidlColumn(), l.sizeColumn()
+	uidls := &column{listing: l}
 	for i := range messages {
 		uidls.add(fmt.Appendf(nil, "%d 0123456789abcdef%d", i+1, i))
-		sizes.add(fmt.Appendf(nil, "%d 4096", i+1))
 	}
 	if err := uidls.check(); err != nil {
 		t.Fatal(err)
 	}
-	if err := sizes.check(); err != nil {
-		t.Fatal(err)
-	}
 	l.sort()
-	uidls, sizes = nil, nil
+	uidls = nil
 	used := int64(heap()-before) - messages*24 // a string's size class
 	if used > 3<<20 {
 		t.Errorf("%d KiB beyond the strings", used>>10)
@@ -321,25 +311,25 @@ func TestListingGrows(t *testing.T) {
 	t.Parallel()
 	const messages = 300_000
 	l := newListing(messages, wire.Text)
-	sizes := l.sizeColumn()
-	sizes.add([]byte("2 20"))
-	sizes.add([]byte("1 10"))
-	if len(l.sizes) != firstReach {
-		t.Errorf("room for %d messages behind two lines", len(l.sizes))
+	near := &column{listing: l}
+	near.add([]byte("2 u2"))
+	near.add([]byte("1 u1"))
+	if len(l.uidls) != firstReach {
+		t.Errorf("room for %d messages behind two lines", len(l.uidls))
 	}
 	for i := 2; i < messages; i++ {
-		sizes.add(fmt.Appendf(nil, "%d %d", i+1, (i+1)*10))
+		near.add(fmt.Appendf(nil, "%d u%d", i+1, i+1))
 	}
-	if err := sizes.check(); err != nil {
+	if err := near.check(); err != nil {
 		t.Fatal(err)
 	}
-	for i, size := range l.sizes {
-		if size != uint32(i+1)*10 {
-			t.Fatalf("message %d has size %d", i+1, size)
+	for i, uidl := range l.uidls {
+		if uidl != mail.UIDL(fmt.Sprintf("u%d", i+1)) {
+			t.Fatalf("message %d has unique-id %s", i+1, uidl)
 		}
 	}
 	far := newListing(messages, wire.Text)
-	uidls := far.uidlColumn()
+	uidls := &column{listing: far}
 	uidls.add(fmt.Appendf(nil, "%d x", messages))
 	if len(far.uidls) > 0 || uidls.err == nil {
 		t.Errorf("a first line about the last message: %v, room for %d messages", uidls.err, len(far.uidls))

@@ -28,9 +28,10 @@ type POP3 struct {
 }
 
 // OpenPOP3 connects, reads the greeting, does STLS (RFC 2595) where the
-// options ask for it, and signs in: by SASL PLAIN (RFC 5034) where the server
-// announces it, else by USER and PASS. APOP is never used, because its digest
-// is MD5 and gives the password away to whoever can try.
+// options ask for it, and signs in: by USER and PASS in one write where the
+// server takes both at once, else by SASL PLAIN (RFC 5034) where it announces
+// that, else by USER and PASS one after the other. APOP is never used, because
+// its digest is MD5 and gives the password away to whoever can try.
 //
 // All of it together takes no longer than Limits.Open. Cancelling ctx closes
 // the connection while OpenPOP3 runs, and means nothing afterwards. The error
@@ -167,19 +168,41 @@ func (p *pop3Opener) signIn() error {
 
 // credentialsSent sends user name and password and returns the last answer.
 func (p *pop3Opener) credentialsSent() (POP3Reply, error) {
-	if p.caps.plain {
+	user, pass := "USER "+p.credentials.Username(), "PASS "+p.credentials.Password().Reveal()
+	switch {
+	case p.caps.pipelining && p.caps.user && isArgument(user) && isArgument(pass):
+		return p.userPass([]string{user, pass})
+	case p.caps.plain:
 		return p.authPlain()
 	}
-	if err := p.turn.Send("USER " + p.credentials.Username()); err != nil {
-		return POP3Reply{}, err
+	return p.userPass([]string{user}, []string{pass})
+}
+
+// userPass sends commands, each group in one write, and returns the answer to
+// the last one or the first refusal. In one write PASS is sent whatever the
+// answer to USER; it is for the same server, and a refusal ends the connection.
+// Nothing goes out behind PASS before it is answered: some servers hand the
+// connection to another program then, and lose what they have read.
+func (p *pop3Opener) userPass(groups ...[]string) (reply POP3Reply, err error) {
+	for _, commands := range groups {
+		if err := p.turn.Send(commands...); err != nil {
+			return POP3Reply{}, err
+		}
+		for range commands {
+			if reply, err = p.turn.Answer(); err != nil || !reply.OK {
+				return reply, err
+			}
+		}
 	}
-	if reply, err := p.turn.Answer(); err != nil || !reply.OK {
-		return reply, err
-	}
-	if err := p.turn.Send("PASS " + p.credentials.Password().Reveal()); err != nil {
-		return POP3Reply{}, err
-	}
-	return p.turn.Answer()
+	return reply, nil
+}
+
+// isArgument reports whether a command is a keyword and one argument as RFC
+// 1939 section 3 has it, within the length of RFC 2449 section 4. With a blank
+// or another character in it PLAIN says more clearly what is meant.
+func isArgument(command string) bool {
+	_, argument, _ := strings.Cut(command, " ")
+	return len(command) <= 255-len("\r\n") && !strings.ContainsFunc(argument, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // authPlain signs in by SASL PLAIN. The response goes on a line of its own
@@ -265,6 +288,7 @@ func isLocked(text string) bool {
 // pop3Caps is what we need to know of the answer to CAPA (RFC 2449).
 type pop3Caps struct {
 	stls       bool
+	user       bool
 	plain      bool
 	pipelining bool
 	authCodes  bool
@@ -281,6 +305,8 @@ func (c *pop3Caps) add(line []byte) {
 	switch words[0] {
 	case "STLS":
 		c.stls = true
+	case "USER":
+		c.user = true
 	case "SASL":
 		c.plain = c.plain || slices.Contains(words[1:], "PLAIN")
 	case "PIPELINING":

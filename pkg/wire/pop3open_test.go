@@ -89,6 +89,55 @@ func TestOpenPOP3(t *testing.T) {
 	}
 }
 
+// A server that announces both hears USER and PASS before it answers, and
+// nothing behind them. What is no argument of one word goes another way.
+func TestUserAndPassInOneWrite(t *testing.T) {
+	t.Parallel()
+	announced := []string{"USER", "SASL PLAIN", "PIPELINING"}
+	long := strings.Repeat("p", 249) // with the command and its end 256 bytes
+	for _, test := range []struct {
+		user, password string
+		caps           []string
+		talk           []string
+		class          mail.Class
+	}{
+		{"work", "secret", announced, []string{"C: USER work", "C: PASS secret", "+OK", "+OK in"}, ""},
+		{"me@example.com", "!~" + long[2:247], announced, []string{"C: USER me@example.com", "C: PASS !~" + long[2:247], "+OK", "+OK in"}, ""},
+		{"work", "secret", announced, []string{"C: USER work", "C: PASS secret", "-ERR who?", "-ERR no user"}, mail.ClassAuth},
+		{"work", "secret", announced, []string{"C: USER work", "C: PASS secret", "+OK", "-ERR [IN-USE] locked"}, mail.ClassServer},
+		{"work", "secret", []string{"USER"}, []string{"C: USER work", "+OK", "C: PASS secret", "+OK in"}, ""},
+		{"work", "secret", []string{"PIPELINING"}, []string{"C: USER work", "+OK", "C: PASS secret", "+OK in"}, ""},
+		{"work", "two words", announced[:1], []string{"C: USER work", "+OK", "C: PASS two words", "+OK in"}, ""},
+		{"work", "two words", announced, []string{"C: AUTH PLAIN", "-ERR"}, mail.ClassAuth},
+		{"my work", "secret", announced, []string{"C: AUTH PLAIN", "-ERR"}, mail.ClassAuth},
+		{"work", "p\u00e4ss", announced, []string{"C: AUTH PLAIN", "-ERR"}, mail.ClassAuth},
+		{"work", long, announced, []string{"C: AUTH PLAIN", "-ERR"}, mail.ClassAuth},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o, s := serve(t, func(s *script) {
+				talk(s, append(pop3Capa(test.caps...), test.talk...)...)
+				s.stall()
+			})
+			o.Login = signin.Login{Username: test.user, Password: func(context.Context) (secret.String, error) {
+				return secret.New(test.password), nil
+			}}
+			conn, err := OpenPOP3(t.Context(), o)
+			switch {
+			case test.class == "" && err != nil:
+				t.Errorf("%q, %v: %v", test.password, test.caps, err)
+			case test.class != "":
+				wantError(t, err, test.class, mail.ErrorRetry(err))
+			}
+			if err == nil {
+				_ = conn.Close() // it is of no more use
+			}
+			if heard := s.transcript(); strings.Contains(heard, "AUTH") == strings.Contains(heard, "USER") {
+				t.Errorf("%q, %v: heard %q", test.password, test.caps, heard)
+			}
+		})
+	}
+}
+
 // Servers that know no response codes say in words that a refusal passes.
 func TestPassingPOP3Refusals(t *testing.T) {
 	t.Parallel()
@@ -293,7 +342,8 @@ func TestOpenPOP3Stalls(t *testing.T) {
 	t.Parallel()
 	whole := append(pop3Capa("SASL PLAIN"), authPlain()...)
 	old := []string{"+OK", "C: CAPA", "-ERR", "C: USER " + testUser, "+OK", "C: PASS " + testPassword}
-	for _, conversation := range [][]string{whole, old, append(pop3Capa("STLS"), "C: STLS", "+OK")} {
+	together := append(pop3Capa("USER", "PIPELINING"), "C: USER "+testUser, "C: PASS "+testPassword[:6], "+OK")
+	for _, conversation := range [][]string{whole, old, together, append(pop3Capa("STLS"), "C: STLS", "+OK")} {
 		for n := range len(conversation) + 1 {
 			synctest.Test(t, func(t *testing.T) {
 				o, _ := serve(t, func(s *script) {
@@ -303,6 +353,9 @@ func TestOpenPOP3Stalls(t *testing.T) {
 				o.Limits = Limits{Open: 45 * time.Second, Idle: 50 * time.Second}
 				if slices.Contains(conversation, "C: STLS") {
 					o.Security = StartTLS
+				}
+				if slices.Contains(conversation, "C: PASS "+testPassword[:6]) {
+					o.Login.Password = func(context.Context) (secret.String, error) { return secret.New(testPassword[:6]), nil }
 				}
 				begin := time.Now()
 				_, err := OpenPOP3(t.Context(), o)

@@ -193,7 +193,7 @@ func (f *File) Known(name mail.MailboxName) (known mail.Known, ok bool) {
 	if b == nil {
 		return mail.Known{}, false
 	}
-	known = mail.Known{Validity: b.validity, Seen: b.seenCount(), Listed: b.listed, Excluded: b.excluded, Matching: b.matching}
+	known = mail.Known{Validity: b.validity, Seen: b.seenCount(), Listed: b.listed, Excluded: b.excluded, Matching: b.matching, Order: b.order}
 	if b.complete {
 		status := b.status
 		status.Validity = b.validity
@@ -289,13 +289,32 @@ func (f *File) Complete(name mail.MailboxName, status mail.Status, listed int, e
 	if err != nil {
 		return err
 	}
-	status.Validity = 0
+	status.Validity, status.Mark = 0, 0 // they stand in other records
 	status.Messages, listed = max(status.Messages, 0), max(listed, 0)
 	r := completeRecord{b.number, status, listed, leftOut(excluded)}
 	if b.complete && b.status == status && b.listed == listed && b.excluded == r.excluded {
 		return nil
 	}
 	f.note(r)
+	return nil
+}
+
+// Order records how far a POP3 server's order can be relied on. Known tells it
+// at once; it is durable with the next Commit or EndPass.
+func (f *File) Order(name mail.MailboxName, order mail.Order) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return f.err
+	}
+	b, err := f.box(name, 0)
+	if err != nil {
+		return err
+	}
+	order.Whole = time.Unix(order.Whole.Unix(), 0) // as it is read back
+	if b.order != order {
+		f.note(orderRecord{b.number, order})
+	}
 	return nil
 }
 

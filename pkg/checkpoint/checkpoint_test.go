@@ -120,6 +120,12 @@ var life = []func(*File) error{
 		return f.Commit(nil)
 	},
 	func(f *File) error { return f.Commit(uidRefs("INBOX", 9, 30)) },
+	func(f *File) error {
+		if err := f.Order("pop", mail.Order{Mark: 1<<64 - 1, Whole: time.Unix(1_700_000_000, 7)}); err != nil {
+			return err
+		}
+		return f.Commit(nil)
+	},
 }
 
 // held is a message in quarantine.

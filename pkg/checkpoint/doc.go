@@ -31,7 +31,7 @@
 //
 // Names, UIDLs and texts are quoted as Go string literals with everything but
 // printable ASCII escaped, so that any bytes survive. A time is RFC 3339 in
-// UTC, but for that of a uidl line. A UID stands as it is and a UIDL in quotes,
+// UTC, but for that of a uidl or an order line. A UID stands as it is and a UIDL in quotes,
 // by which they are told apart.
 //
 // The first line names the format's version, the account and the source. It
@@ -49,6 +49,11 @@
 //	    so many messages; so many of them were left out because they had
 //	    arrived before T, which does not stand here when there were none. A
 //	    later seen or uidl line of the mailbox ends it.
+//	order NUMBER mark N whole TIME kept|broken
+//	    how far the order can be relied on in which a POP3 server lists its
+//	    messages: some unique-ids and their places had the hash N when the
+//	    mailbox was last complete, it was last listed whole at TIME, in Unix
+//	    seconds, and new messages came behind known ones, or not.
 //	quarantine NUMBER UID|UIDL tries N first T last T next T waiting|ignored class S reason S
 //	    this message could not be had in so many passes and is left alone
 //	    until its next try, or for good when it is ignored. A later line of
@@ -60,7 +65,7 @@
 //	    nothing complete, and messages are matched until the next complete
 //	    with nothing excluded.
 //	    Under the same validity, as POP3 has it, what was seen or in
-//	    quarantine stays so.
+//	    quarantine stays so, and the order as well.
 //	pass START END complete|incomplete new N bytes N missing N about N quarantined N class S error S hint S
 //	    how a pass ended; about says how many bytes the missing messages have.
 //	    It and quarantined are left out when they are 0.

@@ -89,6 +89,7 @@ func FuzzRecord(f *testing.F) {
 		f.Add(string(text))
 	}
 	f.Add(`uidl 1 1700000000 "\x00"`)
+	f.Add("order 1 mark 0 whole -62135596800 broken")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := parseRecord(text)
 		if err != nil {

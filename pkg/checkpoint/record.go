@@ -52,6 +52,10 @@ type (
 		listed   int
 		excluded mail.Excluded
 	}
+	orderRecord struct {
+		number int
+		order  mail.Order
+	}
 	quarantineRecord struct {
 		number int
 		entry  mail.Quarantined // without mailbox and UIDVALIDITY, which are the mailbox's
@@ -104,6 +108,17 @@ func (r completeRecord) text(b []byte) []byte {
 	return r.excluded.Since.UTC().AppendFormat(b, time.RFC3339Nano)
 }
 
+func (r orderRecord) text(b []byte) []byte {
+	return fmt.Appendf(b, "order %d mark %d whole %d %s", r.number, r.order.Mark, r.order.Whole.Unix(), orderWord(r.order.Broken))
+}
+
+func orderWord(broken bool) string {
+	if broken {
+		return "broken"
+	}
+	return "kept"
+}
+
 func (r passRecord) text(b []byte) []byte {
 	p := r.pass
 	b = append(b, "pass "...)
@@ -149,6 +164,8 @@ func parseRecord(text string) (change, error) {
 		r = uidlRecord{number: f.Count(), first: f.Int(), uidl: mail.UIDL(f.Quoted())}
 	case "complete":
 		r = parseComplete(f)
+	case "order":
+		r = parseOrder(f)
 	case "quarantine":
 		r = parseQuarantine(f)
 	case "release":
@@ -209,6 +226,23 @@ func parseComplete(f *record.Fields) change {
 	r.excluded.Messages = f.Count()
 	f.Label("since")
 	r.excluded.Since = f.Time()
+	return r
+}
+
+func parseOrder(f *record.Fields) change {
+	var r orderRecord
+	r.number = f.Count()
+	f.Label("mark")
+	r.order.Mark = f.Uint(64)
+	f.Label("whole")
+	r.order.Whole = time.Unix(f.Int(), 0)
+	switch word := f.Word(); word {
+	case orderWord(true):
+		r.order.Broken = true
+	case orderWord(false):
+	default:
+		f.Fail("%q says nothing of an order", record.Clip(word))
+	}
 	return r
 }
 

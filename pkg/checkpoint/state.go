@@ -46,6 +46,8 @@ type box struct {
 	completed bool
 	complete  bool
 
+	order mail.Order
+
 	// matching is set from a reset until the next completion that leaves out no
 	// message; was is the UIDVALIDITY before the reset.
 	matching bool
@@ -106,7 +108,7 @@ func (r resetRecord) apply(s *state) error {
 	if kept.validity == r.validity {
 		// POP3: a unique-id that was seen and comes back is still the same.
 		kept.settle()
-		b.seen, b.uidls, b.held = kept.seen, kept.uidls, kept.held
+		b.seen, b.uidls, b.held, b.order = kept.seen, kept.uidls, kept.held, kept.order
 	}
 	return nil
 }
@@ -148,6 +150,15 @@ func (r completeRecord) apply(s *state) error {
 	// A message that is left out may be in the archive under a former ref. It is
 	// to be matched when it is wanted again.
 	b.matching = b.matching && r.excluded.Messages > 0
+	return nil
+}
+
+func (r orderRecord) apply(s *state) error {
+	b, err := s.box(r.number)
+	if err != nil {
+		return err
+	}
+	b.order = r.order
 	return nil
 }
 
@@ -221,6 +232,9 @@ func (b *box) records(yield func(change) bool) bool {
 		if !yield(quarantineRecord{b.number, entry}) {
 			return false
 		}
+	}
+	if b.order != (mail.Order{}) && !yield(orderRecord{b.number, b.order}) {
+		return false
 	}
 	return !b.complete || yield(b.completion())
 }

@@ -80,6 +80,11 @@ type Mailbox struct {
 
 	// Status is what the server told together with the list, or nil.
 	Status *Status
+
+	// Since is set for a Select that need not list what stood in the mailbox
+	// at that status. A session that leaves it out says so in Refs.Rest; none
+	// has to.
+	Since *Status
 }
 
 // Path returns the levels of the mailbox's name, at least one, none of them
@@ -107,6 +112,10 @@ type Status struct {
 
 	// Size is the sum of all message sizes in bytes, -1 if unknown.
 	Size int64
+
+	// Mark is a hash of some messages' unique-ids and places, by which the
+	// source knows the mailbox again; 0 where that makes no sense.
+	Mark uint64
 }
 
 // Ref names one message for ever: by mailbox, UIDVALIDITY and UID, or by
@@ -125,7 +134,14 @@ type Refs struct {
 	Validity UIDValidity
 	UIDs     UIDSet
 	UIDLs    []UIDL
+
+	// Rest is how many messages of the mailbox a listing leaves out, because
+	// they stood there before; see Mailbox.Since.
+	Rest int
 }
+
+// Total returns how many messages the mailbox has by a listing.
+func (r Refs) Total() int { return r.Rest + r.Len() }
 
 // Len returns the number of refs in the set.
 func (r Refs) Len() int { return r.UIDs.Len() + len(r.UIDLs) }

@@ -1,6 +1,9 @@
 package mail
 
-import "io"
+import (
+	"io"
+	"time"
+)
 
 // Receiver takes what Session.Fetch reads. Its methods are called from one
 // goroutine, the one that called Fetch.
@@ -105,4 +108,20 @@ type Known struct {
 	// Matching is set from Reset until the mailbox is complete again with no
 	// message left out.
 	Matching bool
+
+	// Order is what was recorded last of the server's order.
+	Order Order
+}
+
+// Order is how far the order can be relied on in which a POP3 server lists its
+// messages. The zero value means that nothing is known of it.
+type Order struct {
+	// Mark is the Status.Mark of the last time when nothing was missing.
+	Mark uint64
+
+	// Whole is when the mailbox was last listed whole, to the second.
+	Whole time.Time
+
+	// Broken is set once messages that were new stood before known ones.
+	Broken bool
 }

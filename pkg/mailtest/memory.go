@@ -110,10 +110,19 @@ func (c *Checkpoint) Complete(name mail.MailboxName, status mail.Status, listed 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.box(name)
+	status.Mark = 0 // as a file does, which keeps it with the order
 	b.known = mail.Known{
-		Validity: status.Validity, Complete: &status, Listed: listed, Excluded: excluded,
+		Validity: status.Validity, Complete: &status, Listed: listed, Excluded: excluded, Order: b.known.Order,
 		Matching: b.known.Matching && excluded.Messages > 0,
 	}
+	return nil
+}
+
+// Order implements pull.Checkpoint.
+func (c *Checkpoint) Order(name mail.MailboxName, order mail.Order) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.box(name).known.Order = order
 	return nil
 }
 
@@ -122,10 +131,12 @@ func (c *Checkpoint) Reset(name mail.MailboxName, validity mail.UIDValidity) err
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := c.box(name)
+	order := b.known.Order
 	if b.known.Validity != validity {
+		order = mail.Order{}
 		b.uids, b.uidls, b.held = nil, make(map[mail.UIDL]bool), make(map[mail.Ref]mail.Quarantined)
 	}
-	b.known = mail.Known{Validity: validity, Matching: true}
+	b.known = mail.Known{Validity: validity, Matching: true, Order: order}
 	return nil
 }
 

@@ -21,6 +21,7 @@ func TestCheckpoint(t *testing.T, start func(t *testing.T) (open func() pull.Che
 	t.Run("uidls", func(t *testing.T) { testCheckpointUIDLs(t, start(t)) })
 	t.Run("complete", func(t *testing.T) { testCheckpointComplete(t, start(t)) })
 	t.Run("complete but for what is left out", func(t *testing.T) { testCheckpointExcluded(t, start(t)) })
+	t.Run("order", func(t *testing.T) { testCheckpointOrder(t, start(t)) })
 	t.Run("reset", func(t *testing.T) { testCheckpointReset(t, start(t)) })
 	t.Run("reset of unique-ids", func(t *testing.T) { testCheckpointResetUIDLs(t, start(t)) })
 	t.Run("quarantine", func(t *testing.T) { testCheckpointQuarantine(t, start(t)) })
@@ -151,6 +152,47 @@ func testCheckpointExcluded(t *testing.T, open func() pull.Checkpoint) {
 	mustEnd(t, c)
 	if known, _ := open().Known("B"); known.Complete == nil || known.Matching || known.Excluded != (mail.Excluded{}) {
 		t.Errorf("with nothing left out: got %+v", known)
+	}
+}
+
+// What is known of the order is kept beside the status, and dies with the
+// mailbox's UIDVALIDITY.
+func testCheckpointOrder(t *testing.T, open func() pull.Checkpoint) {
+	c := open()
+	mustCommit(t, c, []mail.Ref{{Mailbox: mail.Inbox, UIDL: "a"}})
+	status := mail.Status{Messages: 1, Size: 5, Mark: 77}
+	if err := c.Complete(mail.Inbox, status, 1, mail.Excluded{}); err != nil {
+		t.Fatal(err)
+	}
+	whole := time.Unix(1_700_000_000, 0)
+	want := mail.Order{Mark: 77, Whole: whole, Broken: true}
+	for _, order := range []mail.Order{{Mark: 5, Whole: whole}, want} {
+		if err := c.Order(mail.Inbox, order); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustEnd(t, c)
+	status.Mark = 0 // it is the order's
+	for _, c := range []pull.Checkpoint{c, open()} {
+		if known, _ := c.Known(mail.Inbox); known.Order != want || known.Complete == nil || *known.Complete != status {
+			t.Errorf("got %+v, %+v", known, known.Complete)
+		}
+	}
+	c = open()
+	if err := c.Reset(mail.Inbox, 0); err != nil {
+		t.Fatal(err)
+	}
+	mustEnd(t, c)
+	if known, _ := open().Known(mail.Inbox); known.Order != want || known.Complete != nil {
+		t.Errorf("matched: got %+v", known)
+	}
+	c = open()
+	if err := c.Reset(mail.Inbox, 9); err != nil {
+		t.Fatal(err)
+	}
+	mustEnd(t, c)
+	if known, _ := open().Known(mail.Inbox); known.Order != (mail.Order{}) {
+		t.Errorf("another uidvalidity: got %+v", known)
 	}
 }
 

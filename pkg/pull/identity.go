@@ -50,7 +50,7 @@ func (l *lane) identify(listing mail.Refs) error {
 // different, and is seen by their content.
 func (l *lane) replaced(listing mail.Refs, listedBefore int) bool {
 	fresh := l.Checkpoint.New(listing).Len() - len(l.listedHeld(listing)) // one in quarantine is known too
-	switch known := listing.Len() - fresh; {
+	switch known := listing.Total() - fresh; {
 	case fresh == 0 || known > 0 && known >= listedBefore:
 		return false
 	case known == 0:

@@ -177,7 +177,11 @@ func (p *pass) finish(v *visit) {
 		// there, the next status counts more than this one and is looked into.
 		status := v.status
 		status.Messages = max(0, status.Messages-gone)
-		if err := p.Checkpoint.Complete(v.box.Name, status, v.listing.Len(), v.excluded); err != nil {
+		err := p.Checkpoint.Complete(v.box.Name, status, v.listing.Total(), v.excluded)
+		if err == nil {
+			err = p.noteOrder(v)
+		}
+		if err != nil {
 			p.breakDisk(err)
 		}
 	}

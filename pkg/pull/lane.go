@@ -40,6 +40,9 @@ type visit struct {
 	listing mail.Refs
 	status  mail.Status
 
+	// unordered is set when messages that are new stand before known ones.
+	unordered bool
+
 	// present are keys which the archive holds already, although neither
 	// checkpoint nor manifest knows them: a crash fell between rungs 4 and 6.
 	present mail.KeySet
@@ -257,14 +260,14 @@ func (l *lane) pull(t *task) error {
 // look opens a mailbox and returns what is to be fetched from it.
 func (l *lane) look(box mail.Mailbox) (fresh mail.Refs, err error) {
 	l.opened = nil
-	listing, status, err := l.session.Select(l.ctx, box)
+	listing, status, err := l.list(box)
 	if err != nil {
 		return fresh, err
 	}
+	v := &visit{box: box, listing: listing, status: status, unordered: l.unordered(listing)}
 	if err := l.identify(listing); err != nil {
 		return fresh, err
 	}
-	v := &visit{box: box, listing: listing, status: status}
 	l.begin(v)
 	fresh, err = l.leaveQuarantined(v, l.Checkpoint.New(listing))
 	if err != nil {

@@ -361,7 +361,7 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 	switch {
 	case v != nil:
 		missing := p.Checkpoint.New(v.listing).Len()
-		r.Server = v.listing.Len()
+		r.Server = v.listing.Total()
 		r.Archived = r.Server - missing
 		r.Gone = gone
 		r.Quarantined = v.held.Len()

@@ -38,7 +38,9 @@ type Session interface {
 	// Select opens a mailbox without changing anything in it and lists what
 	// it holds: the refs, and the state that held before the listing began,
 	// so that a message which arrives meanwhile is found by the next pass.
-	// Its UIDVALIDITY is 0 where the server has no stable UIDs.
+	// Its UIDVALIDITY is 0 where the server has no stable UIDs. With box.Since
+	// set the listing may leave out what stood there at that status, if the
+	// session has proof that all of it still does: see Refs.Rest.
 	Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error)
 
 	// Older returns which messages of the selected mailbox the server says arrived
@@ -119,6 +121,11 @@ type Checkpoint interface {
 	// passed over as long as no excluded message is wanted.
 	// It becomes durable with the next Commit or EndPass.
 	Complete(box mail.MailboxName, status mail.Status, listed int, excluded mail.Excluded) error
+
+	// Order records how far the server's order can be relied on. It becomes
+	// durable with the next Commit or EndPass; Reset keeps it unless the
+	// UIDVALIDITY is another one.
+	Order(box mail.MailboxName, order mail.Order) error
 
 	// Quarantined returns a mailbox's messages in quarantine, in the order of
 	// their refs. A message that is seen is none of them any more.

@@ -91,9 +91,9 @@ func (f *fetch) full() bool {
 func (f *fetch) command(q question) string {
 	switch {
 	case !q.proof:
-		return "RETR " + strconv.Itoa(int(f.todo[q.place])+1)
+		return "RETR " + strconv.Itoa(f.listing.number(f.todo[q.place]))
 	case !f.provable:
 		return "STAT"
 	}
-	return "UIDL " + strconv.Itoa(int(f.todo[q.place])+1)
+	return "UIDL " + strconv.Itoa(f.listing.number(f.todo[q.place]))
 }

@@ -29,10 +29,11 @@ const (
 )
 
 // listing is what UIDL tells about the messages that STAT counted. The message
-// with number n stands at n-1. LIST is not asked: its sizes are often wrong, and
-// nothing depends on them.
+// with number n stands at n-1-rest. LIST is not asked for all: its sizes are
+// often wrong, and nothing depends on them.
 type listing struct {
 	messages int
+	rest     int         // messages at the beginning that are left out
 	uidls    []mail.UIDL // grow as lines come; one for each message once the answer is checked
 
 	// index holds the positions in the order of their UIDLs.
@@ -105,6 +106,9 @@ func (c *column) parse(line []byte) error {
 	c.uidls[n-1], err = parseUIDL(value)
 	return err
 }
+
+// number returns the number of the message at a position.
+func (l *listing) number(position int32) int { return l.rest + int(position) + 1 }
 
 // check says what is wrong with the answer as a whole. Lines that all have
 // different numbers, and are as many as there are messages, leave none out.

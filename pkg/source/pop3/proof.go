@@ -70,7 +70,7 @@ func (f *fetch) settleHeld() error {
 func (f *fetch) proves(text []byte, q question) bool {
 	position := f.todo[q.place]
 	if f.provable {
-		return names(text, int(position)+1, f.listing.uidls[position])
+		return names(text, f.listing.number(position), f.listing.uidls[position])
 	}
 	// The size is left out: some servers correct it once they read a message.
 	words := strings.Fields(string(text))
@@ -84,9 +84,16 @@ func (f *fetch) proves(text []byte, q question) bool {
 // names reports whether the text of an answer is a message's number and
 // unique-id (RFC 1939 section 7).
 func names(text []byte, number int, uidl mail.UIDL) bool {
-	digits, value, _ := bytes.Cut(bytes.TrimSpace(text), []byte(" "))
+	n, value, ok := numbered(text)
+	return ok && n == uint64(number) && string(value) == string(uidl)
+}
+
+// numbered reads a number, a space and a value. Some servers pad the two words
+// with blanks.
+func numbered(text []byte) (n uint64, value []byte, ok bool) {
+	digits, value, ok := bytes.Cut(bytes.TrimSpace(text), []byte(" "))
 	n, err := parseNumber(digits)
-	return err == nil && n == uint64(number) && string(bytes.TrimLeft(value, " \t")) == string(uidl)
+	return n, bytes.TrimLeft(value, " \t"), ok && err == nil
 }
 
 // broke decides what an error that ends the session means for the messages.

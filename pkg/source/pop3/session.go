@@ -32,6 +32,7 @@ func (s *Session) Mailboxes(context.Context) ([]mail.Mailbox, error) {
 
 // Select implements pull.Session. STAT, UIDL and a UIDL for the first message,
 // which shows how the server answers one, go out together where it pipelines.
+// A long listing is left out where a few questions can take its place: see part.
 // The refs' UIDLs belong to the session and must not be changed.
 func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
 	defer s.closeOn(ctx)()
@@ -42,20 +43,32 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 			Class: mail.ClassConfig, Err: errors.New("a maildrop has no mailbox but INBOX"),
 		}
 	}
+	l, status, err := s.part(box.Since)
+	if err == nil && l == nil {
+		l, status, err = s.all()
+	}
+	if err != nil {
+		return mail.Refs{}, mail.Status{}, err
+	}
+	s.listing = l
+	return mail.Refs{Mailbox: mail.Inbox, UIDLs: l.refs(), Rest: l.rest}, status, nil
+}
+
+// all lists every message.
+func (s *Session) all() (*listing, mail.Status, error) {
 	if s.conn.Pipelining {
 		s.conn.Queue("UIDL", "UIDL 1")
 	}
 	status, err := s.stat()
 	if err != nil {
 		s.Abort() // the answers that follow are of no use
-		return mail.Refs{}, mail.Status{}, err
+		return nil, mail.Status{}, err
 	}
 	l, err := s.list(status.Messages)
-	if err != nil {
-		return mail.Refs{}, mail.Status{}, err
+	if err == nil && s.mayPart(status.Messages) && s.provable {
+		status.Mark = mark(status.Messages, func(number int) mail.UIDL { return l.uidls[number-1] })
 	}
-	s.listing = l
-	return mail.Refs{Mailbox: mail.Inbox, UIDLs: l.refs()}, status, nil
+	return l, status, err
 }
 
 // stat asks how many messages there are, and how large they are together.

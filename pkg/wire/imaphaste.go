@@ -26,7 +26,7 @@ type Manners struct {
 type haste struct {
 	tag      string // of ID, empty when it was not sent
 	accepted bool   // the sign-in was
-	answered bool   // ID was, before the sign-in
+	answered bool   // ID was, which may be before the sign-in
 }
 
 // hastened returns the last line of a sign-in, with ID behind it where the
@@ -55,6 +55,7 @@ func (c *IMAP) introduced() error {
 	if err == nil && r.Tag == "+" {
 		err = c.in.fail(errContinuation)
 	}
+	c.haste.answered = err == nil
 	return err
 }
 
@@ -62,7 +63,7 @@ func (c *IMAP) introduced() error {
 // the sign-in, and remembers that: from now on this server is asked for one thing
 // after the other. One that refused the sign-in has understood it.
 func (c *IMAP) tooHasty(err error) bool {
-	if c.haste.tag == "" || !c.haste.accepted && !isHangup(err) {
+	if c.haste.tag == "" || c.haste.answered || !c.haste.accepted && !isHangup(err) {
 		return false
 	}
 	if c.options.Manners.apart.CompareAndSwap(false, true) {

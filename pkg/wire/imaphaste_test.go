@@ -149,10 +149,15 @@ func TestIDIsNotToBlame(t *testing.T) {
 		class mail.Class
 		text  string
 	}{
-		"refused":       {func(s *script) { s.say(together(s) + " NO [AUTHENTICATIONFAILED] no") }, mail.ClassAuth, "no"},
-		"BYE":           {func(s *script) { together(s); s.say("* BYE too many connections") }, mail.ClassThrottled, "too many"},
-		"+":             {func(s *script) { together(s); s.say("+ more"); s.stall() }, mail.ClassProtocol, "more than a password"},
-		"foreign tag":   {func(s *script) { together(s); s.say("X1 OK in"); s.stall() }, mail.ClassProtocol, "not sent"},
+		"refused":     {func(s *script) { s.say(together(s) + " NO [AUTHENTICATIONFAILED] no") }, mail.ClassAuth, "no"},
+		"BYE":         {func(s *script) { together(s); s.say("* BYE too many connections") }, mail.ClassThrottled, "too many"},
+		"+":           {func(s *script) { together(s); s.say("+ more"); s.stall() }, mail.ClassProtocol, "more than a password"},
+		"foreign tag": {func(s *script) { together(s); s.say("X1 OK in"); s.stall() }, mail.ClassProtocol, "not sent"},
+		"something else": {func(s *script) {
+			s.say(together(s)+" OK in", "$ OK")
+			s.want("CAPABILITY")
+			s.say("$ NO never")
+		}, mail.ClassServer, "never"},
 		"never answers": {func(s *script) { together(s); s.stall() }, mail.ClassTimeout, "stopped"},
 	} {
 		t.Run(name, func(t *testing.T) {

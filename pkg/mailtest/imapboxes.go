@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"mailpull/pkg/mail"
 )
 
 // answerList lists every mailbox, each with its status where that is asked
@@ -49,13 +47,13 @@ func (c *IMAPTalk) answerStatus(tag, args string) {
 // sayStatus tells the items that were asked for, in that order.
 func (c *IMAPTalk) sayStatus(box *IMAPBox, items string) {
 	values := map[string]uint64{
-		"MESSAGES":      uint64(len(box.Messages)),
+		"MESSAGES":      uint64(box.count()),
 		"UIDNEXT":       uint64(box.uidNext()),
 		"UIDVALIDITY":   uint64(box.UIDValidity),
 		"HIGHESTMODSEQ": box.ModSeq,
 		"SIZE":          0,
 	}
-	for _, m := range box.Messages {
+	for _, m := range box.Messages { // without those of Many, which nobody made
 		values["SIZE"] += uint64(len(m.Body))
 	}
 	var told []string
@@ -78,7 +76,7 @@ func (c *IMAPTalk) answerSelect(tag, verb, args string) {
 	}
 	c.box = &box
 	c.Printf(`* FLAGS (\Answered \Flagged \Deleted \Seen \Draft)`)
-	c.Printf("* %d EXISTS", len(box.Messages))
+	c.Printf("* %d EXISTS", box.count())
 	c.Printf("* 0 RECENT")
 	c.Printf("* OK [UIDVALIDITY %d] ok", box.UIDValidity)
 	c.Printf("* OK [UIDNEXT %d] ok", box.uidNext())
@@ -99,19 +97,20 @@ func (c *IMAPTalk) answerSearch(tag, args string) {
 		c.Printf("%s BAD no mailbox is selected", tag)
 		return
 	}
-	var set mail.UIDSet
-	var numbers strings.Builder
+	set := slices.Clone(c.box.Many.set())
 	for _, m := range c.box.Messages {
 		if !m.fits(args) {
 			continue
 		}
 		set.Add(m.UID, m.UID)
-		numbers.WriteByte(' ')
-		numbers.WriteString(strconv.FormatUint(uint64(m.UID), 10))
 	}
 	switch {
 	case !strings.HasPrefix(args, "RETURN"):
-		c.Printf("* SEARCH%s", numbers.String())
+		c.Raw("* SEARCH")
+		for uid := range set.All {
+			c.Raw(" " + strconv.FormatUint(uint64(uid), 10))
+		}
+		c.Raw("\r\n")
 	case len(set) == 0:
 		c.Printf("* ESEARCH (TAG %q) UID", tag)
 	default:

@@ -14,13 +14,15 @@ func (c *IMAPTalk) answerFetch(tag, args string, byUID bool) {
 		c.Printf("%s BAD no mailbox is selected", tag)
 		return
 	}
+	c.box.Many.each(set, byUID, func(seq int, m IMAPMessage) { c.SayFetch(seq, m, items) })
 	for i, m := range c.box.Messages {
-		number := i + 1
+		seq := c.box.Many.len() + i + 1
+		number := seq
 		if byUID {
 			number = int(m.UID)
 		}
 		if InIMAPSet(set, number) {
-			c.SayFetch(i+1, m, items)
+			c.SayFetch(seq, m, items)
 		}
 	}
 	c.done(tag)
@@ -79,16 +81,21 @@ func IMAPPart(body string, from, count int) (label, part string) {
 // the number. A star stands for the largest number there can be.
 func InIMAPSet(set string, n int) bool {
 	for part := range strings.SplitSeq(set, ",") {
-		from, to, isRange := strings.Cut(part, ":")
-		if !isRange {
-			to = from
-		}
-		lo, hi := setNumber(from), setNumber(to)
-		if min(lo, hi) <= n && n <= max(lo, hi) {
+		if lo, hi := setEnds(part); lo <= n && n <= hi {
 			return true
 		}
 	}
 	return false
+}
+
+// setEnds reads one part of a set.
+func setEnds(part string) (lo, hi int) {
+	from, to, isRange := strings.Cut(part, ":")
+	if !isRange {
+		to = from
+	}
+	lo, hi = setNumber(from), setNumber(to)
+	return min(lo, hi), max(lo, hi)
 }
 
 func setNumber(text string) int {

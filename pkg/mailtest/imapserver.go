@@ -61,7 +61,8 @@ type IMAPBox struct {
 	UIDValidity uint32
 	UIDNext     uint32 // 0 stands for one more than the last UID
 	ModSeq      uint64 // HIGHESTMODSEQ, not told when it is 0
-	Messages    []IMAPMessage
+	Many        *IMAPMany
+	Messages    []IMAPMessage // behind those of Many
 }
 
 // IMAPMessage is a message of an IMAPBox. Their UIDs must ascend.
@@ -192,8 +193,14 @@ func (b *IMAPBox) copied() IMAPBox {
 
 // uidNext returns what the next message will at least have for a UID.
 func (b *IMAPBox) uidNext() uint32 {
-	if n := len(b.Messages); b.UIDNext == 0 && n > 0 {
+	if b.UIDNext != 0 {
+		return b.UIDNext
+	}
+	if n := len(b.Messages); n > 0 {
 		return uint32(b.Messages[n-1].UID) + 1
 	}
-	return max(b.UIDNext, 1)
+	return uint32(b.Many.set().Max()) + 1
 }
+
+// count returns how many messages the mailbox holds.
+func (b *IMAPBox) count() int { return b.Many.len() + len(b.Messages) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"mailpull/pkg/mail"
 	"mailpull/pkg/mailtest"
 	"mailpull/pkg/pull"
 	"mailpull/pkg/secret"
@@ -228,6 +229,29 @@ func TestIMAPServerChange(t *testing.T) {
 	got := conversation(t, s, "a EXAMINE INBOX", "b NOOP", "c UID SEARCH ALL", `d STATUS INBOX (MESSAGES)`)
 	if !strings.Contains(got, "* SEARCH 1\r\n") || !strings.Contains(got, "(MESSAGES 2)") {
 		t.Errorf("the open mailbox stays, its status does not; got %s", got)
+	}
+}
+
+// TestIMAPServerMany reads messages that are made when they are asked for, with
+// one behind them that is kept.
+func TestIMAPServerMany(t *testing.T) {
+	t.Parallel()
+	uids := mail.UIDSet{{Lo: 3, Hi: 5}, {Lo: 9, Hi: 9}, {Lo: 20, Hi: 1_000_018}}
+	box := &mailtest.IMAPBox{Name: "INBOX", UIDValidity: 7, Many: mailtest.NewIMAPMany(uids, func(uid mail.UID) string { return fmt.Sprint(uid) })}
+	box.Messages = []mailtest.IMAPMessage{{UID: 1_000_020, Body: "kept"}}
+	s := &mailtest.IMAPServer{Greeting: "* PREAUTH in", Boxes: []*mailtest.IMAPBox{box}}
+	got := conversation(t, s, "a STATUS INBOX (MESSAGES UIDNEXT)", "b EXAMINE INBOX", "c UID SEARCH RETURN (ALL) ALL",
+		"d UID FETCH 5:20,1000018:* (BODY.PEEK[])", "e FETCH 1,3:6,1000003:* (UID)")
+	for _, want := range []string{
+		"(MESSAGES 1000004 UIDNEXT 1000021)", "* 1000004 EXISTS", "UID ALL 3:5,9,20:1000018,1000020\r\n",
+		"* 3 FETCH (UID 5 BODY[] {1}\r\n5)\r\n* 4 FETCH (UID 9 BODY[] {1}\r\n9)\r\n* 5 FETCH (UID 20 BODY[] {2}\r\n20)\r\n" +
+			"* 1000003 FETCH (UID 1000018 BODY[] {7}\r\n1000018)\r\n* 1000004 FETCH (UID 1000020 BODY[] {4}\r\nkept)\r\nd OK",
+		"* 1 FETCH (UID 3)\r\n* 3 FETCH (UID 5)\r\n* 4 FETCH (UID 9)\r\n* 5 FETCH (UID 20)\r\n* 6 FETCH (UID 21)\r\n" +
+			"* 1000003 FETCH (UID 1000018)\r\n* 1000004 FETCH (UID 1000020)\r\ne OK",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %q", want, got)
+		}
 	}
 }
 

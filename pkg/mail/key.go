@@ -72,8 +72,19 @@ func NewKeySet(keys []Key) KeySet {
 	return slices.Compact(keys)
 }
 
+// Index returns the key's place in the set, if it is in it.
+func (s KeySet) Index(k Key) (place int, ok bool) {
+	return slices.BinarySearchFunc(s, k, Key.Compare)
+}
+
 // Contains reports whether the key is in the set.
 func (s KeySet) Contains(k Key) bool {
-	_, found := slices.BinarySearchFunc(s, k, Key.Compare)
+	_, found := s.Index(k)
 	return found
+}
+
+// Part returns in which of a number of about equal parts of all keys the key
+// is, counted from 0 in the order of the keys. There are 65,536 parts at most.
+func (k Key) Part(parts int) int {
+	return int(binary.BigEndian.Uint16(k[:])) * parts >> 16
 }

@@ -161,6 +161,15 @@ func (r Refs) All(yield func(Ref) bool) {
 	}
 }
 
+// Cut returns the first n refs of the set and the rest.
+func (r Refs) Cut(n int) (head, tail Refs) {
+	head, tail = r, r
+	head.UIDs, tail.UIDs = r.UIDs.Cut(n)
+	n = min(n-head.UIDs.Len(), len(r.UIDLs))
+	head.UIDLs, tail.UIDLs = r.UIDLs[:n:n], r.UIDLs[n:]
+	return head, tail
+}
+
 // Item is what a source tells about a message besides its body.
 type Item struct {
 	Ref Ref

@@ -133,3 +133,46 @@ func TestRefsAndFlags(t *testing.T) {
 		t.Error("flags are compared without case")
 	}
 }
+
+func TestRefsCut(t *testing.T) {
+	t.Parallel()
+	for _, refs := range []Refs{
+		{Mailbox: "a", Validity: 7, UIDs: UIDSet{{Lo: 2, Hi: 4}, {Lo: 9, Hi: 9}}},
+		{Mailbox: "a", UIDLs: []UIDL{"one", "two", "three", "four"}},
+	} {
+		all := slices.Collect(refs.All)
+		for n := range len(all) + 2 {
+			head, tail := refs.Cut(n)
+			if head.Len() != min(n, len(all)) {
+				t.Errorf("cut at %d: the head has %d", n, head.Len())
+			}
+			if got := slices.AppendSeq(slices.Collect(head.All), tail.All); !slices.Equal(got, all) {
+				t.Errorf("cut at %d: got %v, want %v", n, got, all)
+			}
+		}
+	}
+}
+
+// TestKeyParts holds that the parts of all keys are in order, about equal, and
+// leave none out.
+func TestKeyParts(t *testing.T) {
+	t.Parallel()
+	var keys []Key
+	for uid := range UID(10_000) {
+		keys = append(keys, NewKey("work", Ref{Mailbox: Inbox, UID: uid + 1}))
+	}
+	for _, parts := range []int{1, 2, 7, 100} {
+		sizes, before := make([]int, parts), 0
+		for _, key := range NewKeySet(keys) {
+			part := key.Part(parts)
+			if part < before || part >= parts {
+				t.Fatalf("part %d of %d behind part %d", part, parts, before)
+			}
+			before = part
+			sizes[part]++
+		}
+		if least, most := slices.Min(sizes), slices.Max(sizes); least < 6_000/parts || most > 14_000/parts {
+			t.Errorf("%d parts have %d to %d keys", parts, least, most)
+		}
+	}
+}

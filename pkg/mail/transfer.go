@@ -33,9 +33,11 @@ type Box interface {
 	Name() MailboxName
 
 	// Keys reads which keys the archive holds for this mailbox, whatever a
-	// mail reader did to the files' flags since. It reads the disk anew at
-	// each call and changes nothing.
-	Keys() (KeySet, error)
+	// mail reader did to the files' flags since, and returns those of them that
+	// are wanted: the archive can hold more than fit into memory. wanted is
+	// called once or twice for each message of the mailbox, in no order. It reads
+	// the disk anew at each call and changes nothing.
+	Keys(wanted func(Key) bool) (KeySet, error)
 
 	// Read calls fn with the bytes of the wire of each wanted message that the
 	// archive holds, in no order, given the form in which it is kept. One that

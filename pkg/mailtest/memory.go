@@ -199,7 +199,7 @@ type Manifest struct {
 	// Steps is asked before each append; nil never stops.
 	Steps *Steps
 
-	// Broken is what Keys and Scan return.
+	// Broken is what Scan returns.
 	Broken error
 }
 
@@ -214,20 +214,6 @@ func (m *Manifest) Append(deliveries []mail.Delivery) error {
 	defer m.mu.Unlock()
 	m.Lines = append(m.Lines, slices.Clone(deliveries)...)
 	return nil
-}
-
-// Keys implements pull.Manifest.
-func (m *Manifest) Keys() (mail.KeySet, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.Broken != nil {
-		return nil, m.Broken
-	}
-	var keys []mail.Key
-	for _, d := range m.Lines {
-		keys = append(keys, d.Key)
-	}
-	return mail.NewKeySet(keys), nil
 }
 
 // Scan implements pull.Manifest.

@@ -91,13 +91,19 @@ type storeBox struct {
 func (b *storeBox) Name() mail.MailboxName { return b.name }
 
 // Keys implements mail.Box.
-func (b *storeBox) Keys() (mail.KeySet, error) {
+func (b *storeBox) Keys(wanted func(mail.Key) bool) (mail.KeySet, error) {
 	if err := b.store.step("keys"); err != nil {
 		return nil, err
 	}
 	b.store.mu.Lock()
 	defer b.store.mu.Unlock()
-	return mail.NewKeySet(slices.Collect(maps.Keys(b.store.boxes[b.name]))), nil
+	var keys []mail.Key
+	for key := range b.store.boxes[b.name] {
+		if wanted(key) {
+			keys = append(keys, key)
+		}
+	}
+	return mail.NewKeySet(keys), nil
 }
 
 // Read implements mail.Box.

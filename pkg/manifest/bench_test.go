@@ -78,17 +78,6 @@ func large(b *testing.B) *mailtest.MemDisk {
 func BenchmarkRead(b *testing.B) {
 	d := large(b)
 	f := mustOpen(b, d)
-	b.Run("Keys", func(b *testing.B) {
-		b.SetBytes(f.size)
-		b.ReportAllocs()
-		for b.Loop() {
-			keys, err := f.Keys()
-			check(b, err)
-			if !keys.Contains(uid(5).Key) {
-				b.Fatal("a key is not there")
-			}
-		}
-	})
 	b.Run("Scan", func(b *testing.B) {
 		b.SetBytes(f.size)
 		b.ReportAllocs()

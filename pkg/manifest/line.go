@@ -36,14 +36,9 @@ const (
 	endWord  = " end "
 )
 
-// timeLayout has a fixed width, so that the key stands at a fixed place and
-// a lookup reads no more of a line than that.
+// timeLayout has a fixed width, so that the keys of all lines stand below each
+// other.
 const timeLayout = "2006-01-02T15:04:05Z"
-
-const (
-	keyStart = len(timeLayout) + 1
-	keyEnd   = keyStart + mail.KeyLen
-)
 
 // digestLen is the length of a digest's text.
 const digestLen = 32

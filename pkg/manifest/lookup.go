@@ -5,33 +5,6 @@ import (
 	"mailpull/pkg/record"
 )
 
-// Keys reads the whole list and returns the key of every delivery in it. Every
-// hash is checked on the way; when one does not match the error wraps
-// ErrDamaged, names the line, and nothing is returned.
-func (f *File) Keys() (mail.KeySet, error) {
-	var keys []mail.Key
-	err := f.read(func(number int, body []byte) error {
-		key, ok := keyOf(body)
-		if !ok {
-			return &record.Damage{Line: number, Reason: "no key stands behind the time"}
-		}
-		keys = append(keys, key)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return mail.NewKeySet(keys), nil
-}
-
-// keyOf reads a line's key, which stands at a fixed place.
-func keyOf(body []byte) (mail.Key, bool) {
-	if len(body) < keyEnd {
-		return mail.Key{}, false
-	}
-	return mail.ParseKey(string(body[keyStart:keyEnd]))
-}
-
 // Scan calls fn for each delivery, in the order of the lines, and stops at
 // its first error, which is returned as it is. Every hash is checked on the
 // way; when one does not match the error wraps ErrDamaged and names the line,
@@ -53,7 +26,7 @@ func (f *File) Scan(fn func(mail.Delivery) error) error {
 }
 
 // Bytes reads the whole list and returns the sum of the sizes of every delivery
-// in it, as on the wire. Every hash is checked on the way, as for Keys; a
+// in it, as on the wire. Every hash is checked on the way; a
 // million lines take about two seconds, so a daemon asks once, when it starts. A
 // message that was delivered again under another ref, because the server
 // renumbered its mailbox, is counted for each.

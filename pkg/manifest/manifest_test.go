@@ -147,22 +147,6 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-func TestKeys(t *testing.T) {
-	t.Parallel()
-	f := mustOpen(t, newDisk())
-	live(t, f)
-	check(t, f.Append([]mail.Delivery{uid(3)})) // a second line for one key
-	var want []mail.Key
-	for _, d := range scanAll(t, f) {
-		want = append(want, d.Key)
-	}
-	got, err := f.Keys()
-	check(t, err)
-	if !slices.Equal(got, mail.NewKeySet(want)) || !got.Contains(uid(3).Key) || got.Contains(uidl("not there").Key) {
-		t.Errorf("got\n%+v\nwant\n%+v", got, want)
-	}
-}
-
 func TestScanStops(t *testing.T) {
 	t.Parallel()
 	f := mustOpen(t, newDisk())
@@ -293,8 +277,7 @@ func TestClosed(t *testing.T) {
 	f := mustOpen(t, newDisk())
 	check(t, f.Close())
 	check(t, f.Close())
-	_, err := f.Keys()
-	for _, err := range []error{err, f.Append(appends[0]), f.Scan(nil)} {
+	for _, err := range []error{f.Append(appends[0]), f.Scan(nil)} {
 		if !errors.Is(err, errClosed) {
 			t.Errorf("got %v", err)
 		}

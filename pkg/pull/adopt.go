@@ -12,57 +12,98 @@ import (
 // adoptGroup is how many refs one commit of known messages takes.
 const adoptGroup = 4096
 
+// keysAtOnce is how many keys of a mailbox are held in memory, 2 MB. A larger
+// archive is read several times.
+const keysAtOnce = 1 << 17
+
 // adopt takes out of fresh what was delivered before.
 //
 // What the manifest lists was delivered whole, so it is committed without a
 // look at the server, also when its file is gone by now: what a mail reader
-// deletes or files elsewhere is not fetched again.
+// deletes or files elsewhere is not fetched again. It is asked only for a mailbox
+// that the checkpoint does not know.
 //
 // What only the disk has, because a crash fell between rungs 4 and 6 or the
 // manifest is gone too, is left in fresh, to be fetched once more and compared:
 // without the manifest's line nobody knows whether its line ends were changed,
 // and a line must not be invented.
-func (l *lane) adopt(v *visit, fresh mail.Refs, keys, listed mail.KeySet) (mail.Refs, error) {
-	if len(listed) == 0 && len(keys) == 0 {
-		return fresh, nil
-	}
-	var group []mail.Ref
-	var present []mail.Key
+func (l *lane) adopt(v *visit, fresh mail.Refs) (mail.Refs, error) {
 	adopted := 0
-	for ref := range fresh.All {
-		key := mail.NewKey(l.Account, ref)
-		switch {
-		case listed.Contains(key):
-			adopted++
-			if group = append(group, ref); len(group) < adoptGroup {
-				continue
-			}
-			if err := l.commitGroup(v, &group); err != nil {
-				return fresh, err
-			}
-		case keys.Contains(key):
-			present = append(present, key)
+	if _, known := l.Checkpoint.Known(v.box.Name); !known {
+		held, err := count(v.archive)
+		if err != nil {
+			return fresh, err
+		}
+		v.forgotten = held > 0
+		if adopted, err = l.commitListed(v, fresh, l.listed()); err != nil {
+			return fresh, err
+		}
+		if adopted > 0 {
+			fresh = l.Checkpoint.New(fresh)
 		}
 	}
-	if err := l.commitGroup(v, &group); err != nil {
-		return fresh, err
+	present, err := l.findPresent(v, fresh)
+	if adopted+present > 0 {
+		l.Log.Info("known from before", "mailbox", v.box.Name.Shown(), "messages", adopted, "to_compare", present)
 	}
-	if adopted+len(present) == 0 {
-		return fresh, nil
-	}
-	v.present = mail.NewKeySet(present)
-	l.Log.Info("known from before", "mailbox", v.box.Name.Shown(), "messages", adopted, "to_compare", len(present))
-	return l.Checkpoint.New(fresh), nil
+	return fresh, err
 }
 
-// remember returns the keys that the manifest lists, which is asked only for a
-// mailbox that the checkpoint does not know.
-func (l *lane) remember(v *visit, keys mail.KeySet) (listed mail.KeySet) {
-	if _, known := l.Checkpoint.Known(v.box.Name); known {
-		return nil
+// count returns how many messages the archive holds of a mailbox, or a few more:
+// one that a mail reader moves meanwhile can be counted twice.
+func count(archive mail.Box) (n int, err error) {
+	_, err = archive.Keys(func(mail.Key) bool { n++; return false })
+	return n, err
+}
+
+// commitListed commits those refs that are in the manifest and returns how many
+// they are.
+func (l *lane) commitListed(v *visit, refs mail.Refs, listed *refSet) (adopted int, err error) {
+	var group []mail.Ref
+	for ref := range refs.All {
+		if !listed.contains(ref) {
+			continue
+		}
+		adopted++
+		if group = append(group, ref); len(group) < adoptGroup {
+			continue
+		}
+		if err := l.commitGroup(v, &group); err != nil {
+			return adopted, err
+		}
 	}
-	v.forgotten = len(keys) > 0
-	return l.manifestKeys()
+	return adopted, l.commitGroup(v, &group)
+}
+
+// findPresent notes which of the refs have a file in the archive and returns how
+// many they are.
+func (l *lane) findPresent(v *visit, refs mail.Refs) (present int, err error) {
+	v.present.account = l.Account
+	defer v.present.settle()
+	for refs.Len() > 0 {
+		var group mail.Refs
+		group, refs = refs.Cut(keysAtOnce)
+		keys := make([]mail.Key, 0, group.Len())
+		for ref := range group.All {
+			keys = append(keys, mail.NewKey(l.Account, ref))
+		}
+		wanted, held := mail.NewKeySet(keys), 0
+		found, err := v.archive.Keys(func(key mail.Key) bool { held++; return wanted.Contains(key) })
+		if err != nil || held == 0 {
+			return present, err
+		}
+		if present += len(found); len(found) > 0 {
+			for ref := range group.All {
+				if found.Contains(mail.NewKey(l.Account, ref)) {
+					v.present.add(ref)
+				}
+			}
+		}
+		if err := context.Cause(l.ctx); err != nil {
+			return present, err
+		}
+	}
+	return present, nil
 }
 
 // commitGroup commits refs that are known from before and empties the group.
@@ -89,16 +130,22 @@ func (l *lane) commitGroup(v *visit, group *[]mail.Ref) error {
 	return err
 }
 
-// manifestKeys returns the keys that the manifest had when a lane first asked.
-// What this pass delivers is not among them, and is in the checkpoint.
-func (p *pass) manifestKeys() mail.KeySet {
+// listed returns the refs that the manifest had when a lane first asked. What
+// this pass delivers is not among them, and is in the checkpoint.
+func (p *pass) listed() *refSet {
 	p.askManifest.Do(func() {
-		keys, err := p.Manifest.Keys()
+		listed := &refSet{account: p.Account}
+		err := p.Manifest.Scan(func(d mail.Delivery) error {
+			listed.add(d.Item.Ref)
+			return nil
+		})
 		if err != nil {
 			// A damaged manifest costs bandwidth, not messages.
 			p.Log.Warn("manifest could not be read, comparing with the server instead", "err", err)
+			listed = &refSet{}
 		}
-		p.inManifest = keys
+		listed.settle()
+		p.inManifest = listed
 	})
 	return p.inManifest
 }
@@ -111,7 +158,7 @@ func (p *pass) manifestKeys() mail.KeySet {
 func comparePresent(l *load, sealed map[mail.Key]mail.Delivery) (differ map[mail.Key]error, err error) {
 	wanted := make(map[*visit]map[mail.Key]mail.Form)
 	for _, s := range l.settled {
-		if !s.visit.present.Contains(s.key) {
+		if !s.visit.present.contains(s.item.Ref) {
 			continue
 		}
 		if wanted[s.visit] == nil {

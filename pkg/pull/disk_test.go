@@ -96,7 +96,7 @@ func (d *disks) check(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := d.server.Box(name).Messages
-		keys, err := box.Keys()
+		keys, err := box.Keys(mailtest.EveryKey)
 		if err != nil || len(keys) != len(want) {
 			t.Fatalf("%q has %d keys, want %d; %v", name, len(keys), len(want), err)
 		}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"slices"
 
 	"mailpull/pkg/mail"
 )
@@ -98,18 +97,21 @@ func (f *former) take(d mail.Delivery) (mail.Key, bool) {
 // The manifest has their hashes. Where it has not, because it is gone or
 // damaged, the files are read: it must not depend on a second file that
 // nothing is stored twice.
-func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
+func (l *lane) findFormer(v *visit) error {
 	if known, _ := l.Checkpoint.Known(v.box.Name); !known.Matching {
 		return nil
 	}
-	old := l.unlisted(v, keys)
-	if len(old) == 0 {
-		return nil
+	old, err := l.unlisted(v)
+	if err != nil || len(old) == 0 {
+		return err
 	}
-	found := make(map[mail.Key]bool)
-	err := l.Manifest.Scan(func(d mail.Delivery) error {
-		if d.Item.Ref.Mailbox == v.box.Name && old.Contains(d.Key) && !found[d.Key] {
-			found[d.Key] = true
+	found := make([]bool, len(old))
+	err = l.Manifest.Scan(func(d mail.Delivery) error {
+		if d.Item.Ref.Mailbox != v.box.Name {
+			return nil
+		}
+		if i, ok := old.Index(d.Key); ok && !found[i] {
+			found[i] = true
 			v.former.add(d.SHA256, d.Key)
 		}
 		return nil
@@ -118,8 +120,8 @@ func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
 		l.Log.Warn("manifest could not be read, reading the archive instead", "mailbox", v.box.Name.Shown(), "err", err)
 	}
 	unknown := make(map[mail.Key]mail.Form)
-	for _, key := range old {
-		if !found[key] {
+	for i, key := range old {
+		if !found[i] {
 			unknown[key] = mail.FormWire
 		}
 	}
@@ -135,22 +137,41 @@ func (l *lane) findFormer(v *visit, keys mail.KeySet) error {
 }
 
 // unlisted returns those keys of the archive that belong to no ref of the
-// listing. Its memory is bounded by the archive, whatever a server lists.
-func (l *lane) unlisted(v *visit, keys mail.KeySet) mail.KeySet {
-	if len(keys) == 0 {
-		return nil
+// listing. It takes the keys part by part, so that its memory is bounded whatever
+// the archive holds of what the server lists, and by the archive, whatever a
+// server lists.
+func (l *lane) unlisted(v *visit) (mail.KeySet, error) {
+	held, err := count(v.archive)
+	if err != nil || held == 0 {
+		return nil, err
 	}
-	var current []mail.Key
-	for ref := range v.listing.All {
-		if key := mail.NewKey(l.Account, ref); keys.Contains(key) {
-			current = append(current, key)
+	var old mail.KeySet
+	parts := held/keysAtOnce + 1
+	for part := range parts {
+		keys, err := v.archive.Keys(func(key mail.Key) bool { return key.Part(parts) == part })
+		if err != nil {
+			return nil, err
 		}
-		if l.ctx.Err() != nil {
-			break // the pass ends at the next step
+		listed := make([]bool, len(keys))
+		for ref := range v.listing.All {
+			key := mail.NewKey(l.Account, ref)
+			if key.Part(parts) != part {
+				continue
+			}
+			if i, ok := keys.Index(key); ok {
+				listed[i] = true
+			}
+			if err := context.Cause(l.ctx); err != nil {
+				return nil, err
+			}
+		}
+		for i, key := range keys {
+			if !listed[i] {
+				old = append(old, key)
+			}
 		}
 	}
-	listed := mail.NewKeySet(current)
-	return slices.DeleteFunc(slices.Clone(keys), listed.Contains)
+	return old, nil // in order, because the parts are
 }
 
 // read adds a file under the hashes of what it may have been on the wire: its

@@ -117,7 +117,7 @@ func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]ma
 			}
 		}
 		d.Item, d.Key = s.item, s.key
-		if s.visit.present.Contains(s.key) {
+		if s.visit.present.contains(s.item.Ref) {
 			if why := differ[s.key]; why != nil {
 				p.differ(s.visit, d, why)
 				continue

@@ -43,9 +43,9 @@ type visit struct {
 	// unordered is set when messages that are new stand before known ones.
 	unordered bool
 
-	// present are keys which the archive holds already, although neither
+	// present are messages which the archive holds already, although neither
 	// checkpoint nor manifest knows them: a crash fell between rungs 4 and 6.
-	present mail.KeySet
+	present refSet
 
 	// forgotten is set while the archive holds some of the mailbox and the
 	// checkpoint does not know it.
@@ -275,7 +275,7 @@ func (l *lane) look(box mail.Mailbox) (fresh mail.Refs, err error) {
 	}
 	if fresh.Len() > 0 {
 		if fresh, err = l.prepare(v, fresh); err != nil {
-			if mail.ErrorScope(err) == mail.ScopeAccount {
+			if l.ctx.Err() == nil && mail.ErrorScope(err) == mail.ScopeAccount {
 				l.breakDisk(err)
 			}
 			return fresh, err
@@ -318,14 +318,10 @@ func (l *lane) prepare(v *visit, fresh mail.Refs) (mail.Refs, error) {
 		return fresh, err
 	}
 	v.archive, l.archive = archive, archive
-	keys, err := archive.Keys()
-	if err != nil {
+	if fresh, err = l.adopt(v, fresh); err != nil {
 		return fresh, err
 	}
-	if fresh, err = l.adopt(v, fresh, keys, l.remember(v, keys)); err != nil {
-		return fresh, err
-	}
-	return fresh, l.findFormer(v, keys)
+	return fresh, l.findFormer(v)
 }
 
 // inHand returns the load being filled and begins one where there is none.

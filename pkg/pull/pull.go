@@ -153,7 +153,7 @@ type pass struct {
 	loads chan *load
 
 	askManifest sync.Once
-	inManifest  mail.KeySet // written by askManifest
+	inManifest  *refSet // written by askManifest
 
 	lanes   sync.WaitGroup
 	changed *sync.Cond // of mu: there is more to do, or nothing will come any more

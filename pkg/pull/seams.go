@@ -153,10 +153,6 @@ type Manifest interface {
 	// checkpoint's Commit. They are durable when it returns nil.
 	Append(deliveries []mail.Delivery) error
 
-	// Keys reads the whole list and returns the key of every delivery in it.
-	// It is called only for a mailbox that the checkpoint does not know.
-	Keys() (mail.KeySet, error)
-
 	// Scan calls fn for each delivery, in the order of the lines, and stops
 	// at its first error. It is called only for a mailbox whose refs
 	// changed or that the checkpoint does not know.

@@ -126,7 +126,7 @@ func TestFlagsAndDates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys, err := box.Keys()
+	keys, err := box.Keys(mailtest.EveryKey)
 	if err != nil || len(keys) != len(flags) {
 		t.Errorf("after a reader changed the flags: %d keys, %v", len(keys), err)
 	}
@@ -152,7 +152,7 @@ func TestDatesAtTheEdge(t *testing.T) {
 	if st, err := os.Stat(names[0]); err != nil || st.ModTime().Before(before) {
 		t.Errorf("without a date: %v, %v", st.ModTime(), err)
 	}
-	if keys, err := box.Keys(); err != nil || len(keys) != 5 {
+	if keys, err := box.Keys(mailtest.EveryKey); err != nil || len(keys) != 5 {
 		t.Errorf("%d keys, %v", len(keys), err)
 	}
 }
@@ -258,7 +258,7 @@ func TestStaleFilesAreRemoved(t *testing.T) {
 	if got, want := tree(t, path), []string{"Work/tmp/" + filepath.Base(done), "Work/tmp/" + filepath.Base(foreign)}; !sameSet(got, want) {
 		t.Errorf("left %v, want %v", got, want)
 	}
-	if keys, err := box.Keys(); err != nil || len(keys) != 0 {
+	if keys, err := box.Keys(mailtest.EveryKey); err != nil || len(keys) != 0 {
 		t.Errorf("%d keys in tmp/, %v", len(keys), err)
 	}
 
@@ -333,7 +333,7 @@ func TestFolderSwappedWhileOpen(t *testing.T) {
 	if err := b.Flush(map[mail.Key]mail.Item{keyOf(1): {}}); err != nil {
 		t.Errorf("into the folder that was open: %v", err)
 	}
-	if _, err := box.Keys(); !errors.Is(err, syscall.ELOOP) {
+	if _, err := box.Keys(mailtest.EveryKey); !errors.Is(err, syscall.ELOOP) {
 		t.Errorf("got %v, want ELOOP", err)
 	}
 	if err := os.Remove(path + "/.Work"); err != nil {
@@ -380,7 +380,7 @@ func TestBoxesHoldNoDescriptors(t *testing.T) {
 	for i := range 20 {
 		box := openBox(t, s, mail.MailboxName(fmt.Sprintf("a/b/%d", i)))
 		put(t, s, box, keyOf(i), strings.NewReader("x"), mail.Item{})
-		if _, err := box.Keys(); err != nil {
+		if _, err := box.Keys(mailtest.EveryKey); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -28,19 +28,19 @@ func (b *Box) Name() mail.MailboxName { return b.name }
 // account's directory; none for INBOX in layout Maildirpp.
 func (b *Box) Folder() []string { return append([]string(nil), b.folder.parts...) }
 
-// Keys implements mail.Box. The messages found are durable in name when it
+// Keys implements mail.Box. The messages returned are durable in name when it
 // returns: a run that was cut off between rungs 4 and 5 leaves names which the
 // disk may not hold yet, and the caller is about to remember that they are
 // there.
-func (b *Box) Keys() (mail.KeySet, error) {
-	keys, err := b.keys()
+func (b *Box) Keys(wanted func(mail.Key) bool) (mail.KeySet, error) {
+	keys, err := b.keys(wanted)
 	if err != nil {
 		return nil, b.folder.store.boxError("list", b.name, err)
 	}
 	return mail.NewKeySet(keys), nil
 }
 
-func (b *Box) keys() ([]mail.Key, error) {
+func (b *Box) keys(wanted func(mail.Key) bool) ([]mail.Key, error) {
 	d, err := b.folder.acquire()
 	if err != nil {
 		return nil, err
@@ -49,7 +49,9 @@ func (b *Box) keys() ([]mail.Key, error) {
 
 	var keys []mail.Key
 	err = eachMessage(d, func(_ durable.Dir, _ string, key mail.Key) error {
-		keys = append(keys, key)
+		if wanted(key) {
+			keys = append(keys, key)
+		}
 		return nil
 	})
 	if err != nil || len(keys) == 0 {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 )
 
 // climb delivers a few messages to two mailboxes, small ones, a large one and
@@ -23,7 +24,7 @@ func climb(s *Store, bodies []string) error {
 	for i, text := range bodies {
 		box, err := s.Box(mail.Mailbox{Name: []mail.MailboxName{mail.Inbox, "Work/2024"}[i%2], Delimiter: '/'})
 		if err == nil {
-			_, err = box.Keys()
+			_, err = box.Keys(mailtest.EveryKey)
 		}
 		if err == nil {
 			err = b.Add(box, keyOf(i), strings.NewReader(text))
@@ -156,7 +157,7 @@ func again(t *testing.T, where string, layout Layout, path string, bodies []stri
 	s.small = crashSmall
 	for i, text := range bodies {
 		box := openBox(t, s, []mail.MailboxName{mail.Inbox, "Work/2024"}[i%2])
-		keys, err := box.Keys()
+		keys, err := box.Keys(mailtest.EveryKey)
 		if err != nil {
 			t.Fatalf("%s: %v", where, err)
 		}
@@ -274,12 +275,12 @@ func TestKeysAreDurable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openBox(t, s, "Empty").Keys(); err != nil || slices.Contains(f.since(0), "sync") {
+		if _, err := openBox(t, s, "Empty").Keys(mailtest.EveryKey); err != nil || slices.Contains(f.since(0), "sync") {
 			t.Errorf("an empty folder: %v, %v", f.since(0), err)
 		}
 		box = openBox(t, s, "Work")
 		n := len(f.since(0))
-		if _, err := box.Keys(); err != nil {
+		if _, err := box.Keys(mailtest.EveryKey); err != nil {
 			t.Fatal(err)
 		}
 		got := strings.Join(slices.DeleteFunc(f.since(n), func(op string) bool { return op == "sub" }), " ")
@@ -291,9 +292,9 @@ func TestKeysAreDurable(t *testing.T) {
 			t.Errorf("file by file %v: got %s, want %s", noFS, got, want)
 		}
 		f.at, f.err = len(f.since(0))+len(strings.Fields(want))+4, syscall.EIO
-		if _, err := box.Keys(); !errors.Is(err, syscall.EIO) && !noFS {
+		if _, err := box.Keys(mailtest.EveryKey); !errors.Is(err, syscall.EIO) && !noFS {
 			f.at = len(f.since(0)) + 7 // the folder's own names are durable now
-			if _, err = box.Keys(); !errors.Is(err, syscall.EIO) {
+			if _, err = box.Keys(mailtest.EveryKey); !errors.Is(err, syscall.EIO) {
 				t.Errorf("a failed flush: got %v, %v", err, f.since(n))
 			}
 		}

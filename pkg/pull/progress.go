@@ -19,6 +19,7 @@ const (
 type Progress struct {
 	mu      sync.Mutex // guards what is below
 	boxes   map[mail.MailboxName]*boxProgress
+	over    int // messages of mailboxes that are done with
 	done    int
 	bytes   int64
 	inHand  int64 // of bytes, received since a message was delivered last
@@ -77,12 +78,13 @@ func (p *Progress) Delivered(box mail.MailboxName, messages int) {
 }
 
 // Done implements Observer. What the mailbox was given up with is not left any
-// more.
+// more, and what is over needs no counts of its own.
 func (p *Progress) Done(result mail.MailboxResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if b := p.boxes[result.Mailbox]; b != nil {
-		b.planned = b.done
+		p.over += b.done
+		delete(p.boxes, result.Mailbox)
 	}
 	p.move()
 }
@@ -129,7 +131,7 @@ func (p *Progress) Standing() Standing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget(now)
-	s := Standing{Done: p.done, Bytes: p.bytes}
+	s := Standing{Planned: p.over, Done: p.done, Bytes: p.bytes}
 	known := true
 	var left float64
 	for _, b := range p.boxes {

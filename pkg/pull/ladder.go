@@ -186,6 +186,17 @@ func (p *pass) finish(v *visit) {
 		}
 	}
 	p.record(r)
+	p.forget(v)
+}
+
+// forget lets go of a visit that is over, unless its failures are still to be
+// looked at: an account can have ten thousand mailboxes.
+func (p *pass) forget(v *visit) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.failures[v.box.Name]) == 0 {
+		delete(p.visits, v.box.Name)
+	}
 }
 
 // stillMatching reports whether a mailbox is being matched and has messages that

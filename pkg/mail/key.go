@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
-	"hash"
 	"slices"
 )
 
@@ -26,25 +25,20 @@ type Key [keyBytes]byte
 // NewKey returns the key of a ref in an account. The parts are hashed with
 // their lengths, so that no two lists of parts give the same input.
 func NewKey(account string, ref Ref) Key {
-	h := sha256.New()
-	hashPart(h, account)
-	hashPart(h, string(ref.Mailbox))
-	var num [8]byte
-	binary.BigEndian.PutUint32(num[:4], uint32(ref.Validity))
-	binary.BigEndian.PutUint32(num[4:], uint32(ref.UID))
-	h.Write(num[:])
-	hashPart(h, string(ref.UIDL))
-
-	var sum [sha256.Size]byte
-	h.Sum(sum[:0])
+	// A mailbox of a million has its keys made several times over, so nothing is
+	// allocated for names of usual length.
+	var room [256]byte
+	b := appendPart(room[:0], account)
+	b = appendPart(b, string(ref.Mailbox))
+	b = binary.BigEndian.AppendUint32(b, uint32(ref.Validity))
+	b = binary.BigEndian.AppendUint32(b, uint32(ref.UID))
+	b = appendPart(b, string(ref.UIDL))
+	sum := sha256.Sum256(b)
 	return Key(sum[:keyBytes])
 }
 
-func hashPart(h hash.Hash, part string) {
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(part)))
-	h.Write(n[:])
-	h.Write([]byte(part))
+func appendPart(b []byte, part string) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(len(part))), part...)
 }
 
 // String returns the key as KeyLen lower-case letters and digits.

@@ -176,3 +176,10 @@ func TestKeyParts(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkNewKey(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		NewKey("work", Ref{Mailbox: "Work/2024", Validity: 7, UID: 12})
+	}
+}

@@ -125,10 +125,18 @@ func (s UIDSet) Union(t UIDSet) UIDSet {
 	return NewUIDSet(slices.Concat(s, t))
 }
 
-// Minus returns the UIDs of s that are not in t.
+// Minus returns the UIDs of s that are not in t. It shares the memory of s where t
+// lies wholly in front of s or behind it, which is the common case: of half a
+// million ranges nobody wants a copy. So nothing may be added to what it returns.
 func (s UIDSet) Minus(t UIDSet) UIDSet {
+	if len(s) == 0 {
+		return nil
+	}
+	j := sort.Search(len(t), func(i int) bool { return t[i].Hi >= s[0].Lo })
+	if j == len(t) || t[j].Lo > s.Max() {
+		return s
+	}
 	var out UIDSet
-	j := 0
 	for _, r := range s {
 		for j < len(t) && t[j].Hi < r.Lo {
 			j++

@@ -21,6 +21,7 @@ var errTooManyUIDs = errors.New("the mailbox has too many gaps between its UIDs"
 // no gaps.
 type uidList struct {
 	ranges []mail.UIDRange
+	mixed  bool // they are not in ascending order
 }
 
 // add adds a range. Zero is no UID and is left out.
@@ -39,12 +40,20 @@ func (l *uidList) add(lo, hi mail.UID) error {
 	if len(l.ranges) >= maxRanges {
 		return errTooManyUIDs
 	}
+	if n := len(l.ranges); n > 0 && l.ranges[n-1].Hi >= lo {
+		l.mixed = true
+	}
 	l.ranges = append(l.ranges, mail.UIDRange{Lo: lo, Hi: hi})
 	return nil
 }
 
-// set returns what was collected.
-func (l *uidList) set() mail.UIDSet { return mail.NewUIDSet(l.ranges) }
+// set returns what was collected. Nothing may be added afterwards.
+func (l *uidList) set() mail.UIDSet {
+	if l.mixed {
+		return mail.NewUIDSet(l.ranges)
+	}
+	return l.ranges
+}
 
 // addSearch adds the numbers of a SEARCH answer (RFC 9051 section 7.3.4 has
 // none, RFC 3501 section 7.2.5 has), such as "7 2 3". A CONDSTORE server may

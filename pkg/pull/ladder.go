@@ -7,6 +7,11 @@ import (
 	"mailpull/pkg/mail"
 )
 
+// maxMailboxes is how many mailboxes may end in one load. Each has a folder whose
+// directories are open until the load is committed, four descriptors, and each
+// lane can have a load beside the one that is being flushed.
+const maxMailboxes = 128
+
 // load is one batch on its way to the checkpoint, with what is known of its
 // messages. A lane fills it, the ladder climbs with it.
 type load struct {

@@ -3,6 +3,7 @@ package pull_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 
@@ -155,6 +156,29 @@ func TestMatchingIsInterrupted(t *testing.T) {
 		}
 		w.mustComplete(t, crowd{10, func() {}}.with(w))
 		w.check(t, "INBOX")
+	}
+}
+
+// Mailboxes with little new in them share a load, and not more of them than the
+// pass may have folders open.
+func TestManyMailboxesShareLoads(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	for i := range 300 {
+		w.server.Box(mail.MailboxName(fmt.Sprint("box ", i))).Add("a", "b")
+	}
+	steps := &mailtest.Steps{}
+	if _, err := w.run(t.Context(), steps, func(o *pull.Options) { o.Batch.Messages = 1000 }); err != nil {
+		t.Fatal(err)
+	}
+	loads := 0
+	for i := range steps.Count() {
+		if steps.Name(i+1) == "append" {
+			loads++
+		}
+	}
+	if loads != 3 {
+		t.Errorf("300 mailboxes in %d loads, want 128 in each of the first two and the rest in the third", loads)
 	}
 }
 

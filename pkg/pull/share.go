@@ -106,8 +106,12 @@ func (l *lane) endShare(v *visit) {
 	if v.parted {
 		l.handOver()
 	}
-	if l.leaveVisit(v, 1) {
-		l.inHand().ends = append(l.inHand().ends, v)
+	if !l.leaveVisit(v, 1) {
+		return
+	}
+	l.inHand().ends = append(l.inHand().ends, v)
+	if len(l.load.ends) >= maxMailboxes {
+		l.handOver()
 	}
 }
 

@@ -19,24 +19,20 @@ const (
 	CompressNever  Compression = "never"
 )
 
-// worthCompressing is from how many messages on the round trip is worth it that
-// COMPRESS takes.
-const worthCompressing = 16
-
 // Compress has the server compress what it sends from now on (COMPRESS=DEFLATE,
-// RFC 4978), if that pays for so many messages: a server that is not on this
-// machine or in its own network has to announce it. It asks once on a
+// RFC 4978), where it announces that and it pays: the caller found the line slow,
+// and the server is not on this machine or in its own network. It asks once on a
 // connection, and a refusal is no error.
 //
-// Who signs in, lists and waits does it without: no pass without news pays the
-// round trip, and no connection that only waits the memory. The password is not
-// in the stream, either.
+// It is for a caller who fetches. Who signs in, lists and waits does without: no
+// pass without news pays the round trip, and no connection that only waits the
+// memory. The password is not in the stream, either.
 //
 // What holds for Aside holds here: go-imap must have no command in flight, and
 // any error ends the connection, but for one of class local. A stream that is
 // damaged later ends it with ErrDamaged.
-func (c *IMAP) Compress(ctx context.Context, messages int) error {
-	if c.compressTried || !c.Has("COMPRESS=DEFLATE") || !c.pays(messages) {
+func (c *IMAP) Compress(ctx context.Context, slow bool) error {
+	if c.compressTried || !c.Has("COMPRESS=DEFLATE") || !c.pays(slow) {
 		return nil
 	}
 	c.compressTried = true
@@ -47,14 +43,14 @@ func (c *IMAP) Compress(ctx context.Context, messages int) error {
 func (c *IMAP) Compressed() bool { return c.in.inflater != nil }
 
 // pays decides as the options say.
-func (c *IMAP) pays(messages int) bool {
+func (c *IMAP) pays(slow bool) bool {
 	switch c.options.Compress {
 	case CompressAlways:
 		return true
 	case CompressNever:
 		return false
 	}
-	return messages >= worthCompressing && !isNear(c.conn.RemoteAddr())
+	return slow && !isNear(c.conn.RemoteAddr())
 }
 
 // isNear reports whether an address is of this machine or a private network,

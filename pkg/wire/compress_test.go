@@ -63,7 +63,7 @@ func TestCompress(t *testing.T) {
 	client := imapclient.New(c.Conn(), nil)
 	defer client.Close()
 	for range 2 {
-		if err := c.Compress(t.Context(), 1); err != nil || !c.Compressed() {
+		if err := c.Compress(t.Context(), false); err != nil || !c.Compressed() {
 			t.Fatalf("compressed: %v, %v", c.Compressed(), err)
 		}
 	}
@@ -94,7 +94,7 @@ func TestCompressPipelined(t *testing.T) {
 		s.raw(string(stored([]byte(tag + " OK done\r\n"))))
 		s.stall()
 	})
-	if err := c.Compress(t.Context(), 1); err != nil {
+	if err := c.Compress(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -120,7 +120,7 @@ func TestCompressRefused(t *testing.T) {
 				s.stall()
 			})
 			for range 2 {
-				if err := c.Compress(t.Context(), 1000); err != nil || c.Compressed() {
+				if err := c.Compress(t.Context(), true); err != nil || c.Compressed() {
 					t.Fatalf("compressed: %v, %v", c.Compressed(), err)
 				}
 			}
@@ -147,7 +147,7 @@ func TestCompressFails(t *testing.T) {
 				s.want("COMPRESS DEFLATE")
 				test.play(s)
 			})
-			err := c.Compress(t.Context(), 1)
+			err := c.Compress(t.Context(), false)
 			if class := mail.ErrorClass(err); class != test.class || c.Compressed() {
 				t.Errorf("got class %q, want %q; %v", class, test.class, err)
 			}
@@ -174,7 +174,7 @@ func TestCompressDamaged(t *testing.T) {
 				s.raw(bytes)
 				s.stall()
 			})
-			if err := c.Compress(t.Context(), 1); err != nil {
+			if err := c.Compress(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 			_, err := c.Aside(t.Context(), []string{"NOOP"}, nil)
@@ -208,7 +208,7 @@ func TestCompressBomb(t *testing.T) {
 				bomb(s, chunk)
 				s.stall()
 			})
-			if err := c.Compress(t.Context(), 1); err != nil {
+			if err := c.Compress(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 			_, err := c.Aside(t.Context(), []string{"NOOP"}, nil)
@@ -237,7 +237,7 @@ func TestCompressedSilence(t *testing.T) {
 				}
 			}
 		})
-		if err := c.Compress(t.Context(), 1); err != nil {
+		if err := c.Compress(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
@@ -279,7 +279,7 @@ func TestAsideCutsIntoCompressed(t *testing.T) {
 			if err := client.WaitGreeting(); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.Compress(t.Context(), 1); err != nil {
+			if err := c.Compress(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
 			synctest.Wait() // go-imap's goroutine has all that came, and waits
@@ -336,27 +336,27 @@ func TestCompressPays(t *testing.T) {
 	for _, test := range []struct {
 		addr     string
 		compress Compression
-		messages int
+		slow     bool
 		want     bool
 	}{
-		{"192.0.2.1:993", "", worthCompressing, true},
-		{"192.0.2.1:993", CompressAuto, worthCompressing - 1, false},
-		{"192.0.2.1:993", CompressNever, 1000, false},
-		{"192.0.2.1:993", CompressAlways, 1, true},
-		{"[2001:db8::1]:993", "", 1000, true},
-		{"127.0.0.1:993", "", 1000, false},
-		{"127.0.0.1:993", CompressAlways, 1, true},
-		{"[::1]:993", "", 1000, false},
-		{"[::ffff:127.0.0.1]:993", "", 1000, false},
-		{"10.1.2.3:993", "", 1000, false},
-		{"192.168.1.1:993", "", 1000, false},
-		{"[fd00::1]:993", "", 1000, false},
-		{"[fe80::1%eth0]:993", "", 1000, false},
-		{"pipe", "", 1000, false},
+		{"192.0.2.1:993", "", true, true},
+		{"192.0.2.1:993", CompressAuto, false, false},
+		{"192.0.2.1:993", CompressNever, true, false},
+		{"192.0.2.1:993", CompressAlways, false, true},
+		{"[2001:db8::1]:993", "", true, true},
+		{"127.0.0.1:993", "", true, false},
+		{"127.0.0.1:993", CompressAlways, false, true},
+		{"[::1]:993", "", true, false},
+		{"[::ffff:127.0.0.1]:993", "", true, false},
+		{"10.1.2.3:993", "", true, false},
+		{"192.168.1.1:993", "", true, false},
+		{"[fd00::1]:993", "", true, false},
+		{"[fe80::1%eth0]:993", "", true, false},
+		{"pipe", "", true, false},
 	} {
 		c := &IMAP{options: Options{Compress: test.compress}, conn: &Conn{Conn: addressed{addr: test.addr}}}
-		if got := c.pays(test.messages); got != test.want {
-			t.Errorf("%d messages at %s, %q: %v", test.messages, test.addr, test.compress, got)
+		if got := c.pays(test.slow); got != test.want {
+			t.Errorf("%s, slow: %v, %q: %v", test.addr, test.slow, test.compress, got)
 		}
 	}
 }
@@ -379,7 +379,7 @@ func TestCompressNotAnnounced(t *testing.T) {
 	t.Parallel()
 	c := opened(t, Limits{}, func(s *script) { playAside(s); s.stall() })
 	c.options.Compress = CompressAlways
-	if err := c.Compress(context.Background(), 1000); err != nil {
+	if err := c.Compress(context.Background(), true); err != nil {
 		t.Fatal(err)
 	}
 	checkAside(t, c)

@@ -1,33 +1,37 @@
 package imap
 
 import (
-	"context"
 	"errors"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/wire"
 )
 
-// compress has the server compress what so many messages bring, if that pays and
-// did not go wrong before. An error means that the session is dead.
-func (s *Session) compress(ctx context.Context, messages int) error {
-	if s.care.isPlain() {
+// compress has the server compress from now on what it sends, between two
+// commands, if that pays and did not go wrong before. An error means that the
+// session is dead.
+func (f *fetch) compress() error {
+	if f.compressed || len(f.flight) > 0 || !f.isMore() || f.care.isPlain() {
 		return nil
 	}
-	if err := s.wire.Compress(ctx, messages); err != nil {
-		dead := s.lost(ctx, opFetch, err)
-		s.end()
-		return dead
+	if err := f.wire.Compress(f.ctx, f.speed.isSlow()); err != nil {
+		f.care.bePlain()
+		return err
 	}
-	s.compressed = s.wire.Compressed()
+	f.compressed, f.plain = f.wire.Compressed(), f.well
 	return nil
+}
+
+// isMore reports whether more is to be asked for.
+func (f *fetch) isMore() bool {
+	return len(f.single)+len(f.plan.rest)+len(f.alone) > 0
 }
 
 // blamesCompression reports whether a session may have ended because the server
 // compresses badly: its stream was damaged, or nothing came of it. The next one
 // does without, at once.
 func (f *fetch) blamesCompression(dead *mail.Error) bool {
-	if !f.compressed || f.well > 0 && !errors.Is(dead.Err, wire.ErrDamaged) {
+	if !f.compressed || f.well > f.plain && !errors.Is(dead.Err, wire.ErrDamaged) {
 		return false
 	}
 	f.care.bePlain()

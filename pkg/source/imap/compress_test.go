@@ -3,9 +3,13 @@ package imap
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/mailtest"
@@ -104,7 +108,7 @@ func TestCompressionThatFails(t *testing.T) {
 	}
 }
 
-// Who waits, lists or fetches little is not compressed.
+// Who waits or lists is not compressed.
 func TestCompressedOnlyToFetch(t *testing.T) {
 	t.Parallel()
 	server := &mailtest.IMAPServer{Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", bodies(sized(4, 120))...)}}
@@ -122,5 +126,73 @@ func TestCompressedOnlyToFetch(t *testing.T) {
 	link.Wait()
 	if asked := server.Heard("COMPRESS"); len(asked) != 0 {
 		t.Errorf("it was asked %d times", len(asked))
+	}
+}
+
+// farAway is a connection to a server that is not in our own network.
+type farAway struct{ net.Conn }
+
+func (farAway) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 143} }
+
+// A server is asked to compress once its line was found to be slow, unless it is
+// near: then it is slow for another reason.
+func TestCompressedOverSlowLine(t *testing.T) {
+	t.Parallel()
+	text := make([]string, 500)
+	for i := range text {
+		text[i] = strings.Repeat(fmt.Sprintf("Line %d of a text like others.\r\n", i), 600)
+	}
+	for _, test := range []struct {
+		name   string
+		rate   int64
+		near   bool
+		asked  int
+		within time.Duration
+	}{
+		{"slow", 125_000, false, 1, 30 * time.Second}, // 74 s without
+		{"fast", 12_500_000, false, 0, 2 * time.Second},
+		{"near", 125_000, true, 0, 90 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLine(text...)
+			l.server.Caps += " COMPRESS=DEFLATE"
+			l.Line = &mailtest.Line{Rate: test.rate, Delay: 30 * time.Millisecond}
+			l.source.options.Wire.AllowPlaintext = true
+			l.source.options.Wire.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := l.Dial(ctx, network, addr)
+				if err != nil || test.near {
+					return conn, err
+				}
+				return farAway{conn}, nil
+			}
+			began := time.Now()
+			b, err := l.fetch(t, t.Context())
+			took := time.Since(began)
+			if err != nil || len(b.whole) != len(text) {
+				t.Fatalf("%s: %d of %d messages came, %v", test.name, len(b.whole), len(text), err)
+			}
+			if asked := len(l.server.Heard("COMPRESS")); asked != test.asked || took > test.within {
+				t.Errorf("%s: after %s the server was asked %d times to compress", test.name, took, asked)
+			}
+			l.Wait()
+		})
+	}
+}
+
+// A server that falls silent when it has to compress costs a session: the next
+// one does without, although messages came before.
+func TestCompressionThatFailsLater(t *testing.T) {
+	t.Parallel()
+	f := &fetch{Session: &Session{care: &care{}, compressed: true, warnings: wire.NewWarnings(slog.New(slog.DiscardHandler))}, well: 5, plain: 5}
+	dead := &mail.Error{Class: mail.ClassTimeout, Err: wire.ErrTimeout}
+	if !f.blamesCompression(dead) || dead.Retry != mail.RetryNow || !f.care.isPlain() {
+		t.Errorf("silence: %+v", dead)
+	}
+	f.care, f.well = &care{}, 6
+	if dead := (&mail.Error{Class: mail.ClassTimeout, Err: wire.ErrTimeout}); f.blamesCompression(dead) || f.care.isPlain() {
+		t.Errorf("silence after a message: %+v", dead)
+	}
+	if dead := (&mail.Error{Class: mail.ClassProtocol, Err: wire.ErrDamaged}); !f.blamesCompression(dead) || !f.care.isPlain() {
+		t.Errorf("damage after a message: %+v", dead)
 	}
 }

@@ -39,17 +39,14 @@ const maxThrottled = 3
 //
 // A session that ends on the way brings nothing of the commands in flight, but
 // for a large message inside which it ends: the rest of that comes over another
-// one, see resume.go. The next session may have to take care, see care.go. Before
-// the first commands the server is asked to compress, if that pays.
+// one, see resume.go. The next session may have to take care, see care.go. Where
+// the line is slow the server is asked to compress, see compress.go.
 func (s *Session) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
 	defer s.wire.CloseOn(ctx)()
 	if refs.Mailbox != s.selected {
 		return &mail.Error{
 			Op: opFetch, Mailbox: s.shown(refs.Mailbox), Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errNotOpen,
 		}
-	}
-	if err := s.compress(ctx, refs.Len()); err != nil {
-		return err
 	}
 	alone := s.care.among(refs)
 	f := &fetch{
@@ -115,6 +112,7 @@ type fetch struct {
 	torn      bool       // a body could not be read to its end
 	looking   mail.UID   // looked for with care
 	well      int        // refs that came whole or are gone
+	plain     int        // of them, before the server compressed
 	settled   int        // refs settled since the last Settled
 	bytes     int64      // of the bodies handed over since then
 	since     time.Time  // when that was
@@ -143,7 +141,13 @@ type event struct {
 
 // run sends commands and takes their answers until nothing is left to ask.
 func (f *fetch) run() error {
-	for f.fill(); len(f.flight) > 0; f.fill() {
+	for {
+		if err := f.compress(); err != nil {
+			return err
+		}
+		if f.fill(); len(f.flight) == 0 {
+			return nil
+		}
 		if f.ctx.Err() != nil { // much can be read already, and must not hold up the end
 			return context.Cause(f.ctx)
 		}
@@ -151,7 +155,6 @@ func (f *fetch) run() error {
 			return err
 		}
 	}
-	return nil
 }
 
 // next waits for one event and deals with it.

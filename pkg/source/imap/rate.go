@@ -18,6 +18,10 @@ const (
 	// rateSpan is how long the speed of a line is measured anew, unless wantBytes
 	// came before.
 	rateSpan = time.Second
+
+	// slowBytes is below how many bytes per second a server is asked to compress.
+	// Over a faster line mail can come sooner than a busy server compresses it.
+	slowBytes = 2 << 20
 )
 
 // rate measures how fast bodies come over one session. What it is told is when,
@@ -39,6 +43,9 @@ func (r *rate) took(n int64, now time.Time) {
 		r.begin(now)
 	}
 }
+
+// isSlow reports whether the line was found to be slow.
+func (r *rate) isSlow() bool { return r.perSecond > 0 && r.perSecond < slowBytes }
 
 // over returns the speed of the bytes in hand over a span.
 func (r *rate) over(span time.Duration) int64 {

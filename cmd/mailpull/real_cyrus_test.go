@@ -59,7 +59,4 @@ func TestRealCyrus(t *testing.T) {
 	if plain < size || compressed > plain*9/10 {
 		t.Errorf("%d bytes of mail are %d on the wire, and %d compressed", size, plain, compressed)
 	}
-	if near := sent("auto"); near < size {
-		t.Errorf("by itself a server on this machine compressed: %d bytes", near)
-	}
 }

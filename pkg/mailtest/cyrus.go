@@ -179,10 +179,12 @@ func (c *Cyrus) Deliver(username string, messages []demo.Message) {
 	}
 	defer talk.Close() // all was answered
 	talk.mustSay(c.t, "LOGIN "+username+" any")
+	command := []byte("APPEND INBOX") // all at once (RFC 3502): Cyrus flushes for each command
 	for _, m := range messages {
-		talk.mustSay(c.t, fmt.Sprintf("APPEND INBOX (%s) \"%s\" {%d+}\r\n%s", strings.Join(m.Flags, " "),
-			m.Date.Format("_2-Jan-2006 15:04:05 -0700"), len(m.Body), m.Body))
+		command = fmt.Appendf(command, " (%s) \"%s\" {%d+}\r\n%s", strings.Join(m.Flags, " "),
+			m.Date.Format("_2-Jan-2006 15:04:05 -0700"), len(m.Body), m.Body)
 	}
+	talk.mustSay(c.t, string(command))
 	talk.mustSay(c.t, "LOGOUT")
 }
 

@@ -391,7 +391,7 @@ func (f *figures) pulled(port int, uids mail.UIDSet) (config string) {
 		}
 	}
 	status := mail.Status{Validity: 7, UIDNext: uids.Max() + 1, Messages: uids.Len()}
-	if err := file.Complete(mail.Inbox, status, uids.Len()); err != nil {
+	if err := file.Complete(mail.Inbox, status, uids.Len(), mail.Excluded{}); err != nil {
 		f.b.Fatal(err)
 	}
 	list, err := manifest.Open(manifest.Options{Dir: dir, Account: "big"})

@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -79,32 +78,45 @@ func TestCompressedCutAnywhere(t *testing.T) {
 	}
 }
 
-// A server that agrees to compress and then does not costs one session, and no
-// message its good name.
+// A server that agrees to compress and then does not, or that hangs up when it is
+// asked, costs one session, and no message its good name.
 func TestCompressionThatFails(t *testing.T) {
 	t.Parallel()
-	messages := sized(4, 120)
-	server := &mailtest.IMAPServer{Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", bodies(messages)...)}}
-	server.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
-		if command != "COMPRESS DEFLATE" {
-			return false
-		}
-		c.Printf("%s OK now", tag)
-		c.Printf("* OK and on in plain text")
-		return true
-	}
-	source, link := compressing(server)
-	b := newBox(t)
-	err := pullInbox(source, b)
-	if !errors.Is(err, wire.ErrDamaged) || mail.ErrorRetry(err) != mail.RetryNow || len(b.whole) > 0 || len(b.failed) > 0 {
-		t.Fatalf("%d messages, %d failed, %v", len(b.whole), len(b.failed), err)
-	}
-	if err := pullInbox(source, b); err != nil || len(b.whole) != len(messages) {
-		t.Errorf("the next session brought %d messages, %v", len(b.whole), err)
-	}
-	link.Wait()
-	if asked := server.Heard("COMPRESS"); len(asked) != 1 {
-		t.Errorf("it was asked %d times", len(asked))
+	for name, test := range map[string]struct {
+		answer func(c *mailtest.IMAPTalk, tag string)
+		class  mail.Class
+	}{
+		"plain text": {func(c *mailtest.IMAPTalk, tag string) {
+			c.Printf("%s OK now", tag)
+			c.Printf("* OK and on in plain text")
+		}, mail.ClassProtocol},
+		"hangs up": {func(c *mailtest.IMAPTalk, _ string) { c.HangUp() }, mail.ClassConnect},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			messages := sized(4, 120)
+			server := &mailtest.IMAPServer{Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", bodies(messages)...)}}
+			server.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
+				if command != "COMPRESS DEFLATE" {
+					return false
+				}
+				test.answer(c, tag)
+				return true
+			}
+			source, link := compressing(server)
+			b := newBox(t)
+			err := pullInbox(source, b)
+			if mail.ErrorClass(err) != test.class || mail.ErrorRetry(err) != mail.RetryNow || len(b.whole) > 0 || len(b.failed) > 0 {
+				t.Fatalf("%d messages, %d failed, %v", len(b.whole), len(b.failed), err)
+			}
+			if err := pullInbox(source, b); err != nil || len(b.whole) != len(messages) {
+				t.Errorf("the next session brought %d messages, %v", len(b.whole), err)
+			}
+			link.Wait()
+			if asked := server.Heard("COMPRESS"); len(asked) != 1 {
+				t.Errorf("it was asked %d times", len(asked))
+			}
+		})
 	}
 }
 
@@ -145,15 +157,21 @@ func TestCompressedOverSlowLine(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		rate   int64
+		few    bool
 		near   bool
 		asked  int
 		within time.Duration
 	}{
-		{"slow", 125_000, false, 1, 30 * time.Second}, // 74 s without
-		{"fast", 12_500_000, false, 0, 2 * time.Second},
-		{"near", 125_000, true, 0, 90 * time.Second},
+		{"slow", 125_000, false, false, 1, 30 * time.Second}, // 74 s without
+		{"fast", 12_500_000, false, false, 0, 2 * time.Second},
+		{"near", 125_000, false, true, 0, 90 * time.Second},
+		{"slow, and nothing is left", 2_000, true, false, 0, 30 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
+			text := text
+			if test.few {
+				text = text[:2]
+			}
 			l := newLine(text...)
 			l.server.Caps += " COMPRESS=DEFLATE"
 			l.Line = &mailtest.Line{Rate: test.rate, Delay: 30 * time.Millisecond}

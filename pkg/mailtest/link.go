@@ -124,6 +124,14 @@ func (l *Link) Cut(n int64, how Ending) {
 	l.CutAt, l.CutFirst, l.How, l.cut = l.sent+n, true, how, false
 }
 
+// Mend has no connection end any more that was not cut until now. What a client
+// that is gone was still to get counts no more.
+func (l *Link) Mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cut = true
+}
+
 // admit returns how many of n more bytes the client gets, and how the
 // connection is cut behind them, 0 if it is not.
 func (l *Link) admit(n int) (pass int, how Ending) {

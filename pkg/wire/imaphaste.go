@@ -18,26 +18,42 @@ type Manners struct {
 	apart atomic.Bool
 }
 
-// haste is the ID that was sent together with the end of a sign-in, so that
-// both cost one round trip: RFC 2971 section 3.1 allows ID in any state, and RFC
-// 9051 section 5.5 a command before the one in front of it is answered. There
-// are proxies that sign in for us and drop what they have read behind that: ID's
-// answer never comes.
+// haste is the ID that was sent together with a sign-in, so that both cost one
+// round trip: RFC 2971 section 3.1 allows ID in any state, and RFC 9051 section
+// 5.5 a command before the one in front of it is answered. There are proxies that
+// sign in for us and drop what they have read behind that: ID's answer never
+// comes.
 type haste struct {
 	tag      string // of ID, empty when it was not sent
 	accepted bool   // the sign-in was
 	answered bool   // ID was, which may be before the sign-in
 }
 
-// hastened returns the last line of a sign-in, with ID behind it where the
-// server announced that before and was not seen to drop it.
-func (c *IMAP) hastened(line string) string {
-	if !c.Has("ID") || c.options.Manners.apart.Load() {
+// behindID returns a line with ID in front of it, where ID may be sent together
+// with the sign-in. That is its place before AUTHENTICATE: Cyrus 3.6.1 drops what
+// it has read behind that, because what follows may be encrypted.
+func (c *IMAP) behindID(line string) string {
+	if !c.mayHasten() {
+		return line
+	}
+	c.haste.tag = c.nextTag()
+	return c.haste.tag + " " + idCommand + "\r\n" + line
+}
+
+// beforeID returns the last line of a LOGIN with ID behind it, where ID may be
+// sent together with the sign-in. The servers that want ID want it from somebody
+// who is signed in.
+func (c *IMAP) beforeID(line string) string {
+	if !c.mayHasten() {
 		return line
 	}
 	c.haste.tag = c.nextTag()
 	return line + "\r\n" + c.haste.tag + " " + idCommand
 }
+
+// mayHasten reports whether the server announced ID before the sign-in and was
+// not seen to drop it.
+func (c *IMAP) mayHasten() bool { return c.Has("ID") && !c.options.Manners.apart.Load() }
 
 // introduced reads the answer to an ID that was sent with the sign-in, unless it
 // came first. It may be a refusal, see introduce.

@@ -33,13 +33,14 @@ func inTurn(t testing.TB, plays ...func(s *script)) (o Options, dials *int) {
 	return o, dials
 }
 
-// together hears the sign-in and ID before it answers either, and returns the
-// sign-in's tag.
+// together hears ID and the sign-in before it answers either, and returns the
+// sign-in's tag. "$" is that of ID.
 func together(s *script) (signIn string) {
 	s.say("* OK [CAPABILITY " + hastyCaps + "] hello")
-	s.want("AUTHENTICATE PLAIN " + plainResponse())
-	signIn = s.tag
 	s.want(idCommand)
+	id := s.tag
+	s.want("AUTHENTICATE PLAIN " + plainResponse())
+	signIn, s.tag = s.tag, id
 	return signIn
 }
 

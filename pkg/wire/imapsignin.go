@@ -83,7 +83,7 @@ func (c *IMAP) authenticate() (Response, error) {
 		return Response{}, err
 	}
 	tag := c.nextTag()
-	command := tag + " AUTHENTICATE PLAIN"
+	command := c.behindID(tag + " AUTHENTICATE PLAIN")
 	if c.Has("SASL-IR") {
 		return c.finish(tag, command+" "+response.Reveal())
 	}
@@ -114,7 +114,7 @@ func (c *IMAP) login() (Response, error) {
 		}
 		line = arg
 	}
-	return c.finish(tag, line)
+	return c.finish(tag, c.beforeID(line))
 }
 
 // asked waits for the server to ask for more; it reports false when it gave
@@ -132,7 +132,7 @@ func (c *IMAP) asked(tag string) (Response, bool, error) {
 
 // finish sends the last line of a sign-in and waits for its end.
 func (c *IMAP) finish(tag, line string) (Response, error) {
-	if err := c.send(c.hastened(line)); err != nil {
+	if err := c.send(line); err != nil {
 		return Response{}, err
 	}
 	r, err := c.await(tag, nil)

@@ -34,25 +34,13 @@ func (p *pass) shares(fresh mail.Refs) []mail.Refs {
 	for fresh.Len() > 0 {
 		var share mail.Refs
 		if p.NewestFirst {
-			fresh, share = cut(fresh, max(0, fresh.Len()-size))
+			fresh, share = fresh.Cut(max(0, fresh.Len()-size))
 		} else {
-			share, fresh = cut(fresh, size)
+			share, fresh = fresh.Cut(size)
 		}
 		shares = append(shares, share)
 	}
 	return shares
-}
-
-// cut parts the first n refs from the rest.
-func cut(refs mail.Refs, n int) (first, rest mail.Refs) {
-	first, rest = refs, refs
-	if refs.UIDs.Len() > 0 {
-		first.UIDs, rest.UIDs = refs.UIDs.Cut(n)
-		return first, rest
-	}
-	n = min(n, len(refs.UIDLs))
-	first.UIDLs, rest.UIDLs = refs.UIDLs[:n], refs.UIDLs[n:]
-	return first, rest
 }
 
 // part parts what is new in the mailbox in hand, keeps the first share for this

@@ -27,11 +27,7 @@ func (p *pass) newest(v *visit, fresh mail.Refs) mail.Refs {
 	p.mu.Lock()
 	p.unfinished = true
 	p.mu.Unlock()
-	if n := fresh.UIDs.Len(); n > 0 {
-		_, fresh.UIDs = fresh.UIDs.Cut(extra)
-		return fresh
-	}
-	fresh.UIDLs = fresh.UIDLs[extra:]
+	_, fresh = fresh.Cut(extra)
 	return fresh
 }
 

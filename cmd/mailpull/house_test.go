@@ -51,6 +51,7 @@ var house = map[string][]string{
 	// Only tests import mailtest, so it may know everybody.
 	"pkg/mailtest": nil,
 	"pkg/faults":   {}, // nothing but tests
+	"pkg/bench":    {"pkg/display"},
 }
 
 // foreign names the packages that alone may import a library.

@@ -79,10 +79,15 @@ servers: ## install the test servers where they are missing
 	scripts/install-dovecot.sh
 
 .PHONY: bench
-bench: build ## print the figures of the documentation: ratios within one run
-	scripts/install-dovecot.sh
-	scripts/install-mbsync.sh
-	MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -count=1 -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x -timeout 30m -v ./cmd/mailpull
+bench: build servers ## print the figures of the README that compare with nobody
+	MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -p 1 -count=1 -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x -timeout 30m -v ./pkg/bench ./cmd/mailpull
+
+.PHONY: bench-peers
+bench-peers: build servers ## mailpull beside other fetchers, into docs/; a part: ONLY="a c" PEERS="mbsync mpop" LIMIT=60s
+	scripts/install-peers.sh
+	MAILPULL_BINARY=$(CURDIR)/$(BIN) MAILPULL_COMMIT=$(COMMIT) MAILPULL_BENCH_DOCS=$(CURDIR)/docs \
+		MAILPULL_BENCH_ONLY="$(ONLY)" MAILPULL_BENCH_PEERS="$(PEERS)" MAILPULL_BENCH_LIMIT="$(LIMIT)" \
+		$(GO) test -count=1 -run '^$$' -bench '^BenchmarkPeers' -benchtime 1x -timeout 60m -v ./pkg/bench
 
 .PHONY: microbench
 microbench: ## benchmarks of the parts

@@ -10,7 +10,7 @@ import (
 // TestMain lets the test binary be mailpull itself: scripts and end-to-end
 // tests start the real program, signals and exit codes included.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mailpull": main, "peak": peak})
+	testscript.Main(m, map[string]func(){"mailpull": main})
 }
 
 // TestScripts runs testdata/script/*.txt. Adding a case is adding a file.

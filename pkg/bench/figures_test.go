@@ -1,16 +1,11 @@
-package main
+package bench
 
 import (
 	"debug/elf"
 	"fmt"
-	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,10 +18,9 @@ import (
 	"mailpull/pkg/manifest"
 )
 
-// BenchmarkFigures prints the figures of the documentation. Times are given
-// as ratios within one run, against a peer or a limit that is measured in the
-// same minutes: single figures swing by a factor of two between machines and
-// hours. It wants the real binary in MAILPULL_BINARY; make bench builds it.
+// BenchmarkFigures prints figures of the documentation that compare with
+// nobody: they are bounded by themselves. It wants the real binary in
+// MAILPULL_BINARY; make bench builds it.
 func BenchmarkFigures(b *testing.B) {
 	binary := os.Getenv("MAILPULL_BINARY")
 	if binary == "" {
@@ -35,7 +29,6 @@ func BenchmarkFigures(b *testing.B) {
 	f := &figures{b: b, binary: binary}
 	f.static()
 	f.startUp()
-	f.firstPass()
 	f.manyMessages()
 	f.million()
 	f.largeMessage()
@@ -57,53 +50,10 @@ func (f *figures) say(format string, args ...any) {
 	f.lines = append(f.lines, fmt.Sprintf(format, args...))
 }
 
-// timing is one finished process: how long it took and its peak of memory.
-type timing struct {
-	took time.Duration
-	peak int64 // bytes
-}
-
-// timed runs a program to its end, below the command peak.
-func (f *figures) timed(args ...string) timing {
+// timed runs a program to its end.
+func (f *figures) timed(args ...string) Run {
 	f.b.Helper()
-	out, err := exec.Command("peak", args...).CombinedOutput()
-	if err != nil {
-		f.b.Fatalf("%v: %v\n%s", args, err, out)
-	}
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	var nanoseconds, kib int64
-	if _, err := fmt.Sscanf(lines[len(lines)-1], "peak %d %d", &nanoseconds, &kib); err != nil {
-		f.b.Fatalf("%v: %v\n%s", args, err, out)
-	}
-	return timing{time.Duration(nanoseconds), kib << 10}
-}
-
-// peak is a command for timed: it runs a program and prints how long that
-// took, in nanoseconds, and the most memory it had, in KiB. It is a process of
-// its own because a child's account of memory begins with that of the process
-// that started it (execve(2) keeps it), and the benchmark's is large.
-func peak() {
-	cmd := exec.Command(os.Args[1], os.Args[2:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	begun := time.Now()
-	err := cmd.Run()
-	took := time.Since(begun)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		fmt.Fprintln(os.Stderr, "no account of resources on this system")
-		os.Exit(1)
-	}
-	fmt.Printf("peak %d %d\n", took.Nanoseconds(), usage.Maxrss) // KiB on Linux: getrusage(2)
-}
-
-func median(runs []timing) timing {
-	byTime := slices.SortedFunc(slices.Values(runs), func(a, b timing) int { return int(a.took - b.took) })
-	peak := slices.MaxFunc(runs, func(a, b timing) int { return int(a.peak - b.peak) }).peak
-	return timing{byTime[len(byTime)/2].took, peak}
+	return process{args: args, limit: 10 * time.Minute}.run(f.b)
 }
 
 // static looks whether the binary asks for a dynamic linker.
@@ -127,164 +77,12 @@ func (f *figures) static() {
 }
 
 func (f *figures) startUp() {
-	var runs []timing
+	var starts Row
 	for range 21 {
-		runs = append(runs, f.timed(f.binary, "version"))
+		starts.Runs = append(starts.Runs, f.timed(f.binary, "version"))
 	}
-	f.say("mailpull version: %v median of %d starts (limit 20ms)", median(runs).took.Round(100*time.Microsecond), len(runs))
-}
-
-// account writes a configuration for a fresh archive and returns its path.
-func (f *figures) account(dir string, d *mailtest.Dovecot, protocol, name string) string {
-	f.b.Helper()
-	addr := d.IMAPSAddr
-	if protocol == "pop3" {
-		addr = d.POP3SAddr
-	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		f.b.Fatal(err)
-	}
-	path := filepath.Join(dir, "config.yaml")
-	text := fmt.Sprintf(`archive: mail
-state: state
-accounts:
-  - name: %s
-    %s: { host: localhost, port: %s, tls: { ca_file: %q }, username: %s, password: %s }
-`, name, protocol, port, d.CAFile, name, mailtest.DovecotPassword)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		f.b.Fatal(err)
-	}
-	return path
-}
-
-// firstPass compares a first pass over 10,000 messages with mbsync's, with
-// its default flush, in turn, and with the raw drain of one connection.
-func (f *figures) firstPass() {
-	mbsync, err := exec.LookPath("mbsync")
-	if err != nil {
-		f.say("SKIPPED: first pass against mbsync: mbsync is not installed")
-		return
-	}
-	const n = 10_000
-	d := mailtest.StartDovecot(f.b, mailtest.DovecotOptions{})
-	corpus := mailtest.Corpus(1, n)
-	var bytes int64
-	for _, m := range corpus {
-		bytes += int64(len(m.Body))
-	}
-	d.Deliver("bench", "INBOX", corpus)
-
-	var ours, theirs []timing
-	var drains []time.Duration
-	for i := range 4 { // the first round fills caches and does not count
-		dir := f.b.TempDir()
-		config := f.account(filepath.Join(dir, "mailpull"), d, "imap", "bench")
-		a := f.timed(f.binary, "run", "--config", config)
-		f.mustHold(filepath.Join(dir, "mailpull", "mail"), n)
-		rc := mbsyncConfig(f.b, filepath.Join(dir, "mbsync"), d, "bench")
-		p := f.timed(mbsync, "-q", "-c", rc, "-a")
-		f.mustHold(filepath.Join(dir, "mbsync", "mail"), n)
-		drain := f.drain(d, "bench")
-		if i > 0 {
-			ours, theirs, drains = append(ours, a), append(theirs, p), append(drains, drain)
-		}
-	}
-	o, t := median(ours), median(theirs)
-	slices.Sort(drains)
-	f.say("first IMAP pass, %d messages, %s, durable:", n, display.Size(bytes))
-	f.say("  mailpull %v (peak %s), mbsync %v (peak %s): ratio %.2f (limit 0.60)",
-		o.took.Round(time.Millisecond), display.Size(o.peak), t.took.Round(time.Millisecond), display.Size(t.peak), o.took.Seconds()/t.took.Seconds())
-	f.say("  spread: mailpull %v, mbsync %v", times(ours), times(theirs))
-	f.say("  one connection drained and thrown away: %v", drains[len(drains)/2].Round(time.Millisecond))
-}
-
-func times(runs []timing) []string {
-	var out []string
-	for _, r := range runs {
-		out = append(out, r.took.Round(10*time.Millisecond).String())
-	}
-	return out
-}
-
-// mbsyncConfig is a configuration for the same task: one way, into Maildir.
-func mbsyncConfig(b *testing.B, dir string, d *mailtest.Dovecot, user string) string {
-	b.Helper()
-	if err := os.MkdirAll(filepath.Join(dir, "mail"), 0o700); err != nil {
-		b.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(d.IMAPSAddr)
-	if err != nil {
-		b.Fatal(err)
-	}
-	rc := filepath.Join(dir, "mbsyncrc")
-	text := fmt.Sprintf(`IMAPAccount a
-Host localhost
-Port %s
-User %s
-Pass %s
-SSLType IMAPS
-CertificateFile %s
-SystemCertificates no
-
-IMAPStore far
-Account a
-
-MaildirStore near
-Path %s/mail/
-Inbox %s/mail/INBOX
-SubFolders Verbatim
-
-Channel c
-Far :far:
-Near :near:
-Patterns *
-Sync Pull
-Create Near
-SyncState *
-`, port, user, mailtest.DovecotPassword, d.CAFile, dir, dir)
-	if err := os.WriteFile(rc, []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	return rc
-}
-
-// mustHold counts the messages of an archive.
-func (f *figures) mustHold(dir string, want int) {
-	f.b.Helper()
-	n := 0
-	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
-		if parent := filepath.Base(filepath.Dir(path)); err == nil && !e.IsDir() && (parent == "cur" || parent == "new") {
-			n++
-		}
-		return err
-	})
-	if err != nil || n != want {
-		f.b.Fatalf("%s holds %d messages, want %d; %v", dir, n, want, err)
-	}
-}
-
-// drain reads the whole mailbox over one connection and throws it away: what
-// the network and the server need.
-func (f *figures) drain(d *mailtest.Dovecot, user string) time.Duration {
-	f.b.Helper()
-	conn, err := net.Dial("tcp", d.IMAPAddr)
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	defer conn.Close()
-	begun := time.Now()
-	_, err = fmt.Fprintf(conn, "a LOGIN %s %s\r\nb EXAMINE INBOX\r\nc UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])\r\nd LOGOUT\r\n", user, mailtest.DovecotPassword)
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	if _, err := io.Copy(io.Discard, conn); err != nil {
-		f.b.Fatal(err)
-	}
-	return time.Since(begun)
+	median, _, _ := starts.Took()
+	f.say("mailpull version: %v median of %d starts (limit 20ms)", median.Round(100*time.Microsecond), len(starts.Runs))
 }
 
 // manyMessages measures the peak of memory over a mailbox of 100,000 messages,
@@ -298,18 +96,17 @@ func (f *figures) manyMessages() {
 	}
 	d.Deliver("many", "INBOX", small)
 	for _, protocol := range []string{"imap", "pop3"} {
-		dir := f.b.TempDir()
-		config := f.account(dir, d, protocol, "many")
-		first := f.timed(f.binary, "run", "--config", config)
-		f.mustHold(filepath.Join(dir, "mail"), n)
-		idle := f.timed(f.binary, "run", "--config", config)
-		if err := os.Remove(filepath.Join(dir, "state", "many", "checkpoint")); err != nil {
+		ours := mailpull(f.b, f.binary, f.b.TempDir(), taskOn(d, protocol, "many"))
+		first := f.timed(ours.args...)
+		mustCount(f.b, ours.mail, n)
+		idle := f.timed(ours.args...)
+		if err := os.Remove(filepath.Join(ours.home, "state", "many", "checkpoint")); err != nil {
 			f.b.Fatal(err)
 		}
-		again := f.timed(f.binary, "run", "--config", config)
-		f.mustHold(filepath.Join(dir, "mail"), n)
+		again := f.timed(ours.args...)
+		mustCount(f.b, ours.mail, n)
 		f.say("peak memory, %s, mailbox of %d messages (limit 33.6 MB): first pass %s in %v, no news %s in %v, checkpoint deleted %s in %v", protocol, n,
-			display.Size(first.peak), first.took.Round(10*time.Millisecond), display.Size(idle.peak), idle.took.Round(time.Millisecond), display.Size(again.peak), again.took.Round(10*time.Millisecond))
+			display.Size(first.Peak), first.Took.Round(10*time.Millisecond), display.Size(idle.Peak), idle.Took.Round(time.Millisecond), display.Size(again.Peak), again.Took.Round(10*time.Millisecond))
 	}
 }
 
@@ -416,10 +213,10 @@ func (f *figures) largeMessage() {
 	for name, text := range map[string]string{"lines": body, "odd": body + "no end"} {
 		d.Deliver(name, "INBOX", []demo.Message{{Body: []byte(text)}})
 		for _, protocol := range []string{"imap", "pop3"} {
-			dir := f.b.TempDir()
-			r := f.timed(f.binary, "run", "--config", f.account(dir, d, protocol, name))
-			f.mustHold(filepath.Join(dir, "mail"), 1)
-			f.say("peak memory, %s, one message of %s (%s; limit 33.6 MB): %s in %v", protocol, display.Size(int64(len(text))), name, display.Size(r.peak), r.took.Round(10*time.Millisecond))
+			ours := mailpull(f.b, f.binary, f.b.TempDir(), taskOn(d, protocol, name))
+			r := f.timed(ours.args...)
+			mustCount(f.b, ours.mail, 1)
+			f.say("peak memory, %s, one message of %s (%s; limit 33.6 MB): %s in %v", protocol, display.Size(int64(len(text))), name, display.Size(r.Peak), r.Took.Round(10*time.Millisecond))
 		}
 	}
 }

@@ -1,0 +1,57 @@
+package bench
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"mailpull/pkg/demo"
+	"mailpull/pkg/mailtest"
+)
+
+// manyAccounts pulls 20 accounts at once, with all processors and with one.
+func (r *rig) manyAccounts() Scenario {
+	const accounts = 20
+	corpus := mailtest.Corpus(3, 500)
+	want := make(contents)
+	for i := range accounts {
+		for sum, times := range r.fill(fmt.Sprintf("account%02d", i), map[string][]demo.Message{"INBOX": corpus}) {
+			want[sum] += times
+		}
+	}
+	all := contender{name: Ours, configure: func(dir string, t task) command { return r.allAccounts(dir, t, accounts) }}
+	one := all
+	one.name, one.env = Ours+", GOMAXPROCS=1", []string{"GOMAXPROCS=1"}
+	s := Scenario{
+		Name: "ManyAccounts", Title: "Accounts at once",
+		Task: fmt.Sprintf("%d accounts of 500 messages, %s each, over loopback. The server computes on the same processors.", accounts, sizeOf(corpus)),
+		Rows: r.run(race{task: taskOn(r.server, "imap", ""), want: want, contenders: []contender{all, one}}),
+	}
+	s.target(Ours, one.name, 0.9)
+	for i, row := range s.Rows {
+		s.Rows[i].Note = fmt.Sprintf("%.2f processors", processors(row))
+	}
+	s.targetMemory()
+	return s
+}
+
+// processors is how many processors the runs of a row kept busy.
+func processors(row Row) float64 {
+	var cpu, took float64
+	for _, run := range row.Runs {
+		cpu += run.CPU.Seconds()
+		took += run.Took.Seconds()
+	}
+	return cpu / took
+}
+
+// allAccounts is mailpull with many accounts, each with its defaults.
+func (r *rig) allAccounts(dir string, t task, accounts int) command {
+	var text strings.Builder
+	text.WriteString("archive: mail\nstate: state\naccounts:\n")
+	for i := range accounts {
+		fmt.Fprintf(&text, "  - { name: account%02d, imap: { host: localhost, port: %s, tls: { ca_file: %q }, username: account%02[1]d, password: %[4]s } }\n", i, t.port, t.ca, mailtest.DovecotPassword)
+	}
+	config := write(r.b, filepath.Join(dir, "config.yaml"), "%s", text.String())
+	return command{args: []string{r.binary, "run", "--config", config}, mail: filepath.Join(dir, "mail"), home: dir}
+}

@@ -1,0 +1,88 @@
+package bench
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be the command peak.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"peak": peak})
+}
+
+// process is a program to be measured.
+type process struct {
+	args  []string
+	env   []string      // beside that of the benchmark
+	limit time.Duration // it is ended then
+}
+
+// run runs the program to its end, below the command peak.
+func (p process) run(b *testing.B) Run {
+	b.Helper()
+	cmd := exec.Command("peak", append([]string{p.limit.String()}, p.args...)...)
+	cmd.Env = append(os.Environ(), p.env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v: %v\n%s", p.args, err, tail(out))
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	var took, cpu, kib int64
+	var over bool
+	if _, err := fmt.Sscanf(lines[len(lines)-1], "peak %d %d %d %t", &took, &cpu, &kib, &over); err != nil {
+		b.Fatalf("%v: %v\n%s", p.args, err, tail(out))
+	}
+	return Run{Took: time.Duration(took), CPU: time.Duration(cpu), Peak: kib << 10, Over: over}
+}
+
+// tail keeps what a program said last.
+func tail(out []byte) []byte {
+	const most = 4000
+	return out[max(0, len(out)-most):]
+}
+
+// peak is a command: it runs a program, ends it with its children at a limit of
+// time, and prints how long it took and computed, in nanoseconds, the most
+// memory it had, in KiB, and whether the limit was reached. It is a process of
+// its own because a child's account of memory begins with that of the process
+// that started it (execve(2) keeps it), and the benchmark's is large.
+func peak() {
+	limit, err := time.ParseDuration(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	var said bytes.Buffer
+	cmd := exec.Command(os.Args[2], os.Args[3:]...)
+	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	timer := time.AfterFunc(limit, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	err = cmd.Wait()
+	took := time.Since(begun)
+	over := !timer.Stop()
+	if err != nil && !over {
+		fmt.Fprintf(os.Stderr, "%s%v\n", said.Bytes(), err)
+		os.Exit(1)
+	}
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		fmt.Fprintln(os.Stderr, errors.New("no account of resources on this system"))
+		os.Exit(1)
+	}
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	fmt.Printf("peak %d %d %d %t\n", took, cpu, usage.Maxrss, over) // KiB on Linux: getrusage(2)
+}

@@ -27,7 +27,7 @@ func BenchmarkPeers(b *testing.B) {
 		id  string
 		run func() Scenario
 	}{
-		{"a", r.firstIMAP}, {"b", r.manyMailboxes}, {"c", r.noNews}, {"d", r.farPOP3}, {"e", r.nearPOP3}, {"h", r.manyAccounts},
+		{"a", r.firstIMAP}, {"b", r.manyMailboxes}, {"c", r.noNews}, {"d", r.farPOP3}, {"e", r.nearPOP3}, {"f", r.million}, {"h", r.manyAccounts},
 	} {
 		if len(r.only) > 0 && !slices.Contains(r.only, s.id) {
 			continue

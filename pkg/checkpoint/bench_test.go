@@ -47,6 +47,7 @@ func BenchmarkCommitDurable(b *testing.B) {
 	f := mustOpen(b, dir)
 	uids := make([]mail.UID, 512)
 	next := mail.UID(0)
+	b.ReportAllocs()
 	for b.Loop() {
 		for i := range uids {
 			next++

@@ -75,6 +75,23 @@ func large(b *testing.B) *mailtest.MemDisk {
 	return d
 }
 
+// BenchmarkLines writes lines in appends of 512, to a disk in memory.
+func BenchmarkLines(b *testing.B) {
+	d := newDisk()
+	f := mustOpen(b, d)
+	var group []mail.Delivery
+	for n := range mail.UID(512) {
+		group = append(group, uid(n+1))
+	}
+	before := f.size
+	check(b, f.Append(group))
+	b.SetBytes(f.size - before)
+	b.ReportAllocs()
+	for b.Loop() {
+		check(b, f.Append(group))
+	}
+}
+
 func BenchmarkRead(b *testing.B) {
 	d := large(b)
 	f := mustOpen(b, d)

@@ -25,7 +25,8 @@ func BenchmarkBatch(b *testing.B) {
 	for _, size := range []int{128, 512, 2048} {
 		b.Run(fmt.Sprintf("%d messages", size), func(b *testing.B) {
 			b.SetBytes(benchMessages * int64(len(text)))
-			for range b.N {
+			b.ReportAllocs()
+			for b.Loop() {
 				deliverMany(b, openReal(b, b.TempDir(), Maildirpp), text, size)
 			}
 		})

@@ -8,12 +8,13 @@ import (
 
 // The measures of the plot, in pixels of SVG.
 const (
-	plotWidth  = 860
+	plotWidth  = 880
 	plotLeft   = 330 // where the bars begin
 	plotUnit   = 280 // the length of a bar that reaches exactly its target
-	plotMost   = 1.5 // longer bars are cut here, in units
+	plotMost   = 1.3 // longer bars are cut here, in units
 	plotTop    = 58
-	plotRow    = 26
+	plotRow    = 24
+	plotGap    = 10 // above the tasks but the first
 	plotBar    = 14
 	plotBottom = 14
 )
@@ -23,6 +24,7 @@ const (
 const plotStyle = `
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
   .head { font-weight: 600; font-size: 15px; }
+  .task { font-weight: 600; }
   .weak { fill: #59636e; }
   .met { fill: #1a7f64; }
   .not { fill: #c2410c; }
@@ -38,16 +40,20 @@ const plotStyle = `
   }
 `
 
-// Plot returns the targets of a report as SVG: a bar for each, as long as what
-// was measured is of what is allowed, and one line where all targets are.
+// Plot returns the targets of a report as SVG, task by task: a bar for each, as
+// long as what was measured is of what is allowed, and one line where all
+// targets are.
 func (r Report) Plot() string {
 	var rows strings.Builder
 	y := plotTop
 	for _, s := range r.Scenarios {
+		fmt.Fprintf(&rows, `<text class="task" x="16" y="%d">%s</text>`+"\n", y+plotBar-2, escaped(s.ID+". "+s.Title))
+		y += plotRow
 		for _, t := range s.Targets {
-			plotTarget(&rows, s.ID, t, y)
+			plotTarget(&rows, t, y)
 			y += plotRow
 		}
+		y += plotGap
 	}
 	line := plotLeft + plotUnit
 	var b strings.Builder
@@ -61,14 +67,14 @@ func (r Report) Plot() string {
 	return b.String()
 }
 
-func plotTarget(b *strings.Builder, id string, t Target, y int) {
+func plotTarget(b *strings.Builder, t Target, y int) {
 	class := "met"
 	if !t.Met() {
 		class = "not"
 	}
 	length := int(min(t.Share(), plotMost) * plotUnit)
 	base := y + plotBar - 2
-	fmt.Fprintf(b, `<text x="16" y="%d"><tspan class="weak">%s</tspan>  %s</text>`+"\n", base, escaped(id), escaped(t.What))
+	fmt.Fprintf(b, `<text x="32" y="%d">%s</text>`+"\n", base, escaped(t.What))
 	fmt.Fprintf(b, `<rect class="%s" x="%d" y="%d" width="%d" height="%d" rx="2"/>`+"\n", class, plotLeft, y, max(length, 2), plotBar)
 	// The figures stand behind the bar, and never on the line of the target.
 	x := plotLeft + max(length, plotUnit) + 10

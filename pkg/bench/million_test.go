@@ -24,10 +24,13 @@ func (r *rig) million() Scenario {
 	pass := process{args: cmd.args, env: []string{"HOME=" + cmd.home}, limit: fastLimit}
 
 	first := Row{Who: Ours + ", first pass", Runs: []Run{pass.run(r.b)}}
+	progress(first.Who, first.Runs[0])
 	mustCount(r.b, cmd.mail, messages)
 	idle := Row{Who: Ours}
 	for round := range rounds + 1 {
-		if run := pass.run(r.b); round > 0 {
+		run := pass.run(r.b)
+		progress(idle.Who, run)
+		if round > 0 {
 			idle.Runs = append(idle.Runs, run)
 		}
 	}

@@ -55,11 +55,9 @@ type command struct {
 type peer struct {
 	name    string
 	program string // as in the path
+	pack    string // of Debian
 	slow    bool   // it runs once, within the limit of slow ones
 	note    string // what a reader must know beside its figures
-
-	// version is what prints its version.
-	version []string
 
 	// configure writes a configuration for a task into a folder, which may
 	// have one already.
@@ -70,17 +68,17 @@ type peer struct {
 // but where they would make it do less than the others, or more.
 func peers() []peer {
 	return []peer{
-		{name: "mbsync", program: "mbsync", version: []string{"mbsync", "--version"}, configure: mbsync,
+		{name: "mbsync", program: "mbsync", pack: "isync", configure: mbsync,
 			note: "with its default flush of each file"},
-		{name: "offlineimap", program: "offlineimap", slow: true, version: []string{"offlineimap", "--version"}, configure: offlineimap,
+		{name: "offlineimap", program: "offlineimap", pack: "offlineimap3", slow: true, configure: offlineimap,
 			note: "with its default flush of each file; adds a header of its own"},
-		{name: "mpop", program: "mpop", version: []string{"mpop", "--version"}, configure: mpop,
+		{name: "mpop", program: "mpop", pack: "mpop", configure: mpop,
 			note: "flushes each file, no directory"},
-		{name: "fdm", program: "fdm", slow: true, version: []string{"dpkg-query", "-Wf", "fdm ${Version}", "fdm"}, configure: fdm,
+		{name: "fdm", program: "fdm", pack: "fdm", slow: true, configure: fdm,
 			note: "flushes each file; adds a header Received"},
-		{name: "getmail", program: "getmail", slow: true, version: []string{"getmail", "--version"}, configure: getmail,
+		{name: "getmail", program: "getmail", pack: "getmail6", slow: true, configure: getmail,
 			note: "flushes each file; adds a header Return-Path"},
-		{name: "fetchmail", program: "fetchmail", slow: true, version: []string{"fetchmail", "--version"}, configure: fetchmail,
+		{name: "fetchmail", program: "fetchmail", pack: "fetchmail", slow: true, configure: fetchmail,
 			note: "hands each message to safecat, which flushes it; adds headers of its own"},
 	}
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mailpull/pkg/demo"
+	"mailpull/pkg/display"
 	"mailpull/pkg/mailtest"
 )
 
@@ -192,8 +194,14 @@ func (r *rig) once(x race, c contender) Run {
 	} else if err := x.want.held(cmd.mail); err != nil {
 		r.b.Fatalf("%s did not do the task: %v", c.name, err)
 	}
-	r.b.Logf("%s: %v, %d bytes, %+v", c.name, run.Took, run.Peak, run.Trips)
+	progress(c.name, run)
 	return run
+}
+
+// progress says on standard error how a run went, at once: the table comes
+// when all is done.
+func progress(who string, run Run) {
+	fmt.Fprintf(os.Stderr, "%s: %s, %s\n", who, short(run.Took), display.Size(run.Peak))
 }
 
 func (r *rig) process(c contender, cmd command) process {
@@ -232,21 +240,17 @@ func (r *rig) remove(dir string) {
 	}
 }
 
-// versions asks the peers and the server what they are.
+// versions asks Debian which versions of the programs are there.
 func versions() []string {
 	var out []string
-	ask := func(args ...string) {
-		answer, err := exec.Command(args[0], args[1:]...).Output()
-		line, _, _ := strings.Cut(string(answer), "\n")
-		if err == nil || line != "" {
-			out = append(out, line)
+	ask := func(name, pack string) {
+		if version, err := exec.Command("dpkg-query", "-Wf", "${Version}", pack).Output(); err == nil {
+			out = append(out, name+" "+string(version))
 		}
 	}
 	for _, p := range peers() {
-		if p.installed() {
-			ask(p.version...)
-		}
+		ask(p.name, p.pack)
 	}
-	ask("dpkg-query", "-Wf", "dovecot ${Version}", "dovecot-core")
+	ask("dovecot", "dovecot-core")
 	return out
 }

@@ -9,13 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"mailpull/pkg/checkpoint"
 	"mailpull/pkg/demo"
 	"mailpull/pkg/display"
-	"mailpull/pkg/durable"
-	"mailpull/pkg/mail"
 	"mailpull/pkg/mailtest"
-	"mailpull/pkg/manifest"
 )
 
 // BenchmarkFigures prints figures of the documentation that compare with
@@ -30,7 +26,7 @@ func BenchmarkFigures(b *testing.B) {
 	f.static()
 	f.startUp()
 	f.manyMessages()
-	f.million()
+	f.gaps()
 	f.largeMessage()
 	fmt.Println()
 	for _, line := range f.lines {
@@ -108,101 +104,6 @@ func (f *figures) manyMessages() {
 		f.say("peak memory, %s, mailbox of %d messages (limit 33.6 MB): first pass %s in %v, no news %s in %v, checkpoint deleted %s in %v", protocol, n,
 			display.Size(first.Peak), first.Took.Round(10*time.Millisecond), display.Size(idle.Peak), idle.Took.Round(time.Millisecond), display.Size(again.Peak), again.Took.Round(10*time.Millisecond))
 	}
-}
-
-// million measures passes without news over a mailbox of a million messages. The
-// checkpoint is written as a first pass would have left it: a million files take
-// minutes to make, and are not looked at.
-func (f *figures) million() {
-	const n = 1_000_000
-	for _, gap := range []mail.UID{0, 1} { // behind every second message
-		var uids mail.UIDSet
-		for i := range mail.UID(n) {
-			uid := 1 + i + i/2*gap
-			uids.Add(uid, uid)
-		}
-		box := mailtest.NewIMAPBox("INBOX")
-		box.Many = mailtest.NewIMAPMany(uids, func(uid mail.UID) string { return fmt.Sprintf("Subject: %d\r\n\r\n", uid) })
-		server := &mailtest.IMAPServer{Caps: "ESEARCH LIST-STATUS SASL-IR AUTH=PLAIN", Boxes: []*mailtest.IMAPBox{box}}
-		config := f.pulled(f.listen(server), uids)
-		var runs []timing
-		for range 5 {
-			runs = append(runs, f.timed(f.binary, "run", "--config", config))
-		}
-		idle := median(runs)
-		f.say("no news, mailbox of %d messages in %d ranges of UIDs (limit 1s, 33.6 MB): %v, peak %s, %d commands a pass",
-			n, len(uids), idle.took.Round(time.Millisecond), display.Size(idle.peak), len(server.Heard(""))/len(runs))
-	}
-}
-
-// listen serves IMAP on a loopback port until the benchmark ends.
-func (f *figures) listen(server *mailtest.IMAPServer) (port int) {
-	f.b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	f.b.Cleanup(func() { _ = l.Close() }) // the loop below ends
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go server.Serve(conn) // it ends with its client
-		}
-	}()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// pulled writes a configuration, and a checkpoint that has all of INBOX. The
-// manifest has one line, because an empty one would be refused beside it.
-func (f *figures) pulled(port int, uids mail.UIDSet) (config string) {
-	f.b.Helper()
-	path := f.b.TempDir()
-	text := fmt.Sprintf("archive: mail\nstate: state\naccounts:\n  - { name: big, imap: { host: 127.0.0.1, port: %d, security: none, username: me, password: x } }\n", port)
-	config = filepath.Join(path, "config.yaml")
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		f.b.Fatal(err)
-	}
-	state := filepath.Join(path, "state", "big")
-	for _, made := range []string{state, filepath.Join(path, "mail", "big", "cur")} { // an archive that is missing is refused as well
-		if err := os.MkdirAll(made, 0o700); err != nil {
-			f.b.Fatal(err)
-		}
-	}
-	dir, err := durable.OpenDir(state)
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	defer dir.Close() // all is durable by then
-	file, err := checkpoint.Open(checkpoint.Options{Dir: dir, Account: "big", Source: "imap"})
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	defer file.Close()
-	all := mail.Refs{Mailbox: mail.Inbox, Validity: 7, UIDs: uids}
-	for refs := range slices.Chunk(slices.Collect(all.All), 100_000) {
-		if err := file.Commit(refs); err != nil {
-			f.b.Fatal(err)
-		}
-	}
-	status := mail.Status{Validity: 7, UIDNext: uids.Max() + 1, Messages: uids.Len()}
-	if err := file.Complete(mail.Inbox, status, uids.Len(), mail.Excluded{}); err != nil {
-		f.b.Fatal(err)
-	}
-	list, err := manifest.Open(manifest.Options{Dir: dir, Account: "big"})
-	if err != nil {
-		f.b.Fatal(err)
-	}
-	defer list.Close()
-	if err := list.Append([]mail.Delivery{{Item: mail.Item{Ref: mail.Ref{Mailbox: mail.Inbox, Validity: 7, UID: 1}}}}); err != nil {
-		f.b.Fatal(err)
-	}
-	if err := file.EndPass(mail.Pass{Start: time.Now(), End: time.Now(), Complete: true}); err != nil {
-		f.b.Fatal(err)
-	}
-	return config
 }
 
 // largeMessage measures the peak of memory over one message of 100 MB.

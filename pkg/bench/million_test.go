@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"testing"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/mailtest"
@@ -16,7 +17,7 @@ import (
 // need a million files of its own and minutes for its index.
 func (r *rig) million() Scenario {
 	const messages = 1_000_000
-	t, stop := r.manyServer(messages)
+	t, stop := manyServer(r.b, r.dir, mail.UIDSet{{Lo: 1, Hi: messages}})
 	defer stop()
 	home := filepath.Join(r.dir, "million")
 	defer r.remove(home)
@@ -44,20 +45,20 @@ func (r *rig) million() Scenario {
 	return s
 }
 
-// manyServer starts a server with one mailbox of n small messages, and returns
-// what ends it.
-func (r *rig) manyServer(n mail.UID) (task, func()) {
-	r.b.Helper()
-	ca := mailtest.NewCA(r.b)
-	file := write(r.b, filepath.Join(r.dir, "million.pem"), "%s", ca.PEM)
+// manyServer starts a server with one mailbox of small messages, and returns what
+// ends it. dir takes its certificate.
+func manyServer(b *testing.B, dir string, uids mail.UIDSet) (task, func()) {
+	b.Helper()
+	ca := mailtest.NewCA(b)
+	file := write(b, filepath.Join(dir, "million.pem"), "%s", ca.PEM)
 	box := mailtest.NewIMAPBox("INBOX")
-	box.Many = mailtest.NewIMAPMany(mail.UIDSet{{Lo: 1, Hi: n}}, func(uid mail.UID) string {
+	box.Many = mailtest.NewIMAPMany(uids, func(uid mail.UID) string {
 		return fmt.Sprintf("From: a@example.com\r\nSubject: %d\r\nMessage-ID: <%[1]d@many.example.com>\r\n\r\n%[1]d\r\n", uid)
 	})
 	server := &mailtest.IMAPServer{Caps: "ESEARCH LIST-STATUS SASL-IR AUTH=PLAIN", Boxes: []*mailtest.IMAPBox{box}}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", ca.Good(r.b).ServerConfig())
+	l, err := tls.Listen("tcp", "127.0.0.1:0", ca.Good(b).ServerConfig())
 	if err != nil {
-		r.b.Fatal(err)
+		b.Fatal(err)
 	}
 	var all sync.WaitGroup
 	all.Go(func() { // stop waits for it, and for the connections, which end with their clients

@@ -49,12 +49,14 @@ func t8Servers(t *testing.T) []t8Server {
 		t.Fatal(err)
 	}
 	bodies := []string{"a\r\n", "b\r\n" + bulk(3000), "c\r\n"}
-	imap := func(on func(string)) *rig {
-		return imapRig(&mailtest.IMAPServer{
-			Caps: "SASL-IR AUTH=PLAIN ESEARCH ID", TLS: config,
-			Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", bodies...), mailtest.NewIMAPBox("Work", "d\r\n")},
-			On:    func(_ *mailtest.IMAPTalk, _, command string) bool { on(command); return false },
-		})
+	imap := func(caps string) func(on func(string)) *rig {
+		return func(on func(string)) *rig {
+			return imapRig(&mailtest.IMAPServer{
+				Caps: caps + " ESEARCH ID", TLS: config,
+				Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", bodies...), mailtest.NewIMAPBox("Work", "d\r\n")},
+				On:    func(_ *mailtest.IMAPTalk, _, command string) bool { on(command); return false },
+			})
+		}
 	}
 	pop3 := func(on func(string)) *rig {
 		return pop3Rig(&mailtest.POP3Server{
@@ -64,8 +66,12 @@ func t8Servers(t *testing.T) []t8Server {
 	}
 	var servers []t8Server
 	for _, security := range []wire.Security{wire.None, wire.StartTLS, wire.TLS} {
+		caps := "SASL-IR AUTH=PLAIN" // ID comes in front of that
+		if security == wire.None {
+			caps = "" // LOGIN, with ID behind it
+		}
 		servers = append(servers,
-			t8Server{name: "imap " + string(security), security: security, caFile: caFile, fresh: imap, tls: config},
+			t8Server{name: "imap " + string(security), security: security, caFile: caFile, fresh: imap(caps), tls: config},
 			t8Server{name: "pop3 " + string(security), security: security, caFile: caFile, fresh: pop3, tls: config})
 	}
 	return servers

@@ -83,7 +83,7 @@ bench: build servers ## print the figures of the README that compare with nobody
 	MAILPULL_BINARY=$(CURDIR)/$(BIN) $(GO) test -p 1 -count=1 -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x -timeout 30m -v ./pkg/bench ./cmd/mailpull
 
 .PHONY: bench-peers
-bench-peers: build servers ## mailpull beside other fetchers, into docs/; a part: ONLY="a c" PEERS="mbsync mpop" LIMIT=60s
+bench-peers: build servers ## mailpull beside other fetchers, into docs/; a part: ONLY="a c" PEERS="mbsync mpop" LIMIT=40s
 	scripts/install-peers.sh
 	MAILPULL_BINARY=$(CURDIR)/$(BIN) MAILPULL_COMMIT=$(COMMIT) MAILPULL_BENCH_DOCS=$(CURDIR)/docs \
 		MAILPULL_BENCH_ONLY="$(ONLY)" MAILPULL_BENCH_PEERS="$(PEERS)" MAILPULL_BENCH_LIMIT="$(LIMIT)" \

@@ -15,16 +15,18 @@ import (
 
 // waits counts for how many answers a client has waited, as the server's end of
 // the bare connection sees it: it speaks, and then the client does. To connect is
-// one as well. What the server says last nobody has waited for.
-type waits struct{ atomic.Int64 }
+// one as well. What the server says last nobody has waited for. It counts those of
+// the connection that was made last: what an earlier one says at its end may come
+// at any time.
+type waits struct{ atomic.Pointer[atomic.Int64] }
 
 // took returns how many there were since it was called before.
-func (w *waits) took() int { return int(w.Swap(0)) }
+func (w *waits) took() int { return int(w.Load().Swap(0)) }
 
 // counted is a connection of the server's. Its methods belong to one goroutine.
 type counted struct {
 	net.Conn
-	waits *waits
+	waits *atomic.Int64
 	spoke bool // the server, since the client did
 }
 
@@ -44,8 +46,10 @@ func (c *counted) Write(p []byte) (int, error) {
 
 // seen begins to count a connection.
 func (w *waits) seen(conn net.Conn) net.Conn {
-	w.Add(1)
-	return &counted{Conn: conn, waits: w}
+	mine := new(atomic.Int64)
+	mine.Add(1)
+	w.Store(mine)
+	return &counted{Conn: conn, waits: mine}
 }
 
 // hundred is a server with a hundred mailboxes, all but one of them empty. told means that it tells what it

@@ -79,7 +79,7 @@ func (w *worker) openAll(c *config.Config) error {
 	if err := checkMarker(c); err != nil {
 		return err
 	}
-	return w.openArchive(archiveOf(c, w.account))
+	return w.openArchive(c)
 }
 
 func (w *worker) openState(path string) error {
@@ -122,7 +122,8 @@ func (w *worker) checkRecords(manifestPath string) error {
 // account that has never delivered anything. Where something was delivered
 // and the folder is gone, a disk is not mounted or somebody moved it: a new
 // empty archive would hide that.
-func (w *worker) openArchive(path string) error {
+func (w *worker) openArchive(c *config.Config) error {
+	path := archiveOf(c, w.account)
 	if n := w.checkpoint.Delivered(); n > 0 {
 		entries, err := os.ReadDir(path)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
@@ -143,12 +144,21 @@ func (w *worker) openArchive(path string) error {
 		return diskError("archive", err)
 	}
 	w.closers = append(w.closers, dir.Close)
-	store, err := maildir.Open(maildir.Options{Dir: dir, Layout: maildir.Layout(w.account.Layout), Log: w.log})
+	store, err := maildir.Open(maildir.Options{Dir: dir, Layout: maildir.Layout(w.account.Layout), Waiting: waiting(c), Log: w.log})
 	if err != nil {
 		return err
 	}
 	w.store = store
 	return nil
+}
+
+// allWaiting is how many bytes of all accounts may wait in memory to be written.
+const allWaiting = 8 << 20
+
+// waiting returns how many of them are each account's: a slow disk must not stop
+// the accounts of another one, so nothing is shared.
+func waiting(c *config.Config) int {
+	return min(4<<20, allWaiting/max(1, min(len(c.Accounts), max(atOnce, c.Daemon.Passes))))
 }
 
 // close lets go of everything, the lock last.

@@ -19,8 +19,10 @@ const (
 	// error.
 	maxEmptyReads = 100
 
-	// queueBytes is how much of a store's memory may wait to be written.
-	queueBytes = 4 << 20
+	// defaultWaiting is how much may wait to be written. minWaiting holds the
+	// largest message that does, and another one.
+	defaultWaiting = 4 << 20
+	minWaiting     = 2 * smallBody
 )
 
 // buffers keeps memory for the next message, in powers of two, so that small

@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,10 @@ type Options struct {
 
 	// Layout is Maildirpp when it is empty.
 	Layout Layout
+
+	// Waiting is how many bytes may wait in memory to be written, at least 1 MiB;
+	// 0 means 4 MiB.
+	Waiting int
 
 	// Log has the account attached; nil means that nothing is logged.
 	Log *slog.Logger
@@ -65,7 +70,7 @@ func Open(opts Options) (*Store, error) {
 	}
 	s := &Store{
 		opts:     opts,
-		queue:    newBudget(queueBytes),
+		queue:    newBudget(max(minWaiting, cmp.Or(opts.Waiting, defaultWaiting))),
 		small:    smallBody,
 		folders:  make(map[string]*folder),
 		siblings: make(map[string]*siblings),

@@ -89,6 +89,12 @@ bench-peers: build servers ## mailpull beside other fetchers, into docs/; a part
 		MAILPULL_BENCH_ONLY="$(ONLY)" MAILPULL_BENCH_PEERS="$(PEERS)" MAILPULL_BENCH_LIMIT="$(LIMIT)" \
 		$(GO) test -count=1 -run '^$$' -bench '^BenchmarkPeers' -benchtime 1x -timeout 60m -v ./pkg/bench
 
+.PHONY: profile
+profile: build servers ## where the time of a pass goes, for docs/performance.md; wants strace
+	@mkdir -p bin/profiles
+	MAILPULL_BINARY=$(CURDIR)/$(BIN) MAILPULL_PROFILES=$(CURDIR)/bin/profiles \
+		$(GO) test -count=1 -run '^$$' -bench '^BenchmarkProfile' -benchtime 1x -timeout 30m -v ./pkg/bench
+
 .PHONY: microbench
 microbench: ## benchmarks of the parts
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...

@@ -111,15 +111,17 @@ func (s *Scenario) fastest(names ...string) string {
 
 // boxes are 100 mailboxes of 100 small messages.
 func boxes() map[string][]demo.Message {
-	corpus := mailtest.Corpus(2, 10_000)
 	out := make(map[string][]demo.Message)
-	for i, m := range corpus {
-		m.Body = fmt.Appendf(nil, "From: a@example.com\r\nSubject: %d\r\nMessage-ID: <%d@boxes.example.com>\r\n\r\n%s\r\n", i, i, strings.Repeat("A line of a short message.\r\n", 1+i%70))
+	for i := range 10_000 {
 		name := fmt.Sprintf("box%02d", i%100)
 		if i%100 == 0 {
 			name = "INBOX"
 		}
-		out[name] = append(out[name], m)
+		text := strings.Repeat("A line of a short message.\r\n", 1+i%70)
+		out[name] = append(out[name], demo.Message{
+			Body: fmt.Appendf(nil, "From: a@example.com\r\nSubject: %d\r\nMessage-ID: <%[1]d@boxes.example.com>\r\n\r\n%[1]d\r\n%s", i, text),
+			Date: time.Unix(1_600_000_000+int64(i)*3600, 0),
+		})
 	}
 	return out
 }

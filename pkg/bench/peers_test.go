@@ -205,7 +205,8 @@ delivery maildir %s
 
 // fdm does not take a file that stands for the server; its library takes it
 // from the environment. Started by root it fetches as a user of its own, who
-// must be able to write what it remembers.
+// must be able to write what it remembers. Its lock is a file, which one that was
+// ended at its limit leaves behind, and so it has one of its own.
 func fdm(b *testing.B, dir string, t task) command {
 	b.Helper()
 	mail := maildir(b, filepath.Join(dir, "mail"))
@@ -214,6 +215,7 @@ func fdm(b *testing.B, dir string, t task) command {
 		b.Fatal(err)
 	}
 	rc := write(b, filepath.Join(dir, "fdm.conf"), `set default-user "root"
+set lock-file "%[5]s/lock"
 set maximum-size 128M
 action "keep" maildir "%[1]s"
 account "a" pop3s server "localhost" port %[2]s user "%[3]s" pass "%[4]s" new-only cache "%[5]s/uidls" keep

@@ -68,6 +68,11 @@ func (s *Session) refusal(op string, ref mail.Ref, scope mail.Scope, cause *refu
 	}
 }
 
+// hintIndexing is what may be the matter with a server that falls silent when it
+// is to tell what a mailbox holds: Dovecot 2.3.19 says nothing for more than a
+// minute while it indexes a million files for the first time.
+const hintIndexing = "a server that looks into a large mailbox for the first time can be silent for minutes; raise idle_timeout if it goes on"
+
 // lost returns the error for a session that is of no use any more. What ended
 // the connection is the cause, whatever the library above it said; the
 // server's last words are added, because they often are the only explanation.
@@ -76,6 +81,9 @@ func (s *Session) lost(ctx context.Context, op string, err error) *mail.Error {
 	e.Op, e.Scope, e.Mailbox = op, mail.ScopeAccount, s.shown(s.selected)
 	if op == opList || op == opClose {
 		e.Mailbox = ""
+	}
+	if e.Class == mail.ClassTimeout && (op == opList || op == opSelect) { // host and port are right
+		e.Hint = hintIndexing
 	}
 	words := s.wire.LastText()
 	if e.Class == mail.ClassConnect {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"mailpull/pkg/mail"
+	"mailpull/pkg/mailtest"
 )
 
 func TestSelectStatus(t *testing.T) {
@@ -258,5 +260,30 @@ func TestSelectRedacts(t *testing.T) {
 	_, _, err = open(t, p.listen(t)).Select(context.Background(), mail.Mailbox{Name: mail.MailboxName(name), Wire: name})
 	if err == nil || strings.Contains(err.Error(), password.Reveal()) || !strings.Contains(err.Error(), "redacted") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// Whoever reads that a server fell silent when it was to list something is told
+// what to do about one that is only slow.
+func TestSilenceAtAListing(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"LIST", "EXAMINE", "UID SEARCH"} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLine("x\r\n")
+			l.server.On = func(_ *mailtest.IMAPTalk, _, command string) bool { return strings.HasPrefix(command, at) }
+			session, err := l.source.Open(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer session.end()
+			if at == "LIST" {
+				_, err = session.Mailboxes(t.Context())
+			} else {
+				_, _, err = session.Select(t.Context(), inbox())
+			}
+			if mail.ErrorClass(err) != mail.ClassTimeout || !strings.Contains(mail.ErrorHint(err), "idle_timeout") {
+				t.Errorf("silent at %s: %v, hint %q", at, err, mail.ErrorHint(err))
+			}
+		})
 	}
 }

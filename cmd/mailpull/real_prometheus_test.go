@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +22,14 @@ func TestRealDaemonPrometheus(t *testing.T) {
 	server := &mailtest.IMAPServer{
 		Username: demo.Username, Password: "first", Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", "Subject: 1\r\n\r\nx\r\n")},
 	}
-	e := listen(t, server.Serve)
+	var mu sync.Mutex // guards sessions
+	var sessions []net.Conn
+	e := listen(t, func(conn net.Conn) {
+		mu.Lock()
+		sessions = append(sessions, conn)
+		mu.Unlock()
+		server.Serve(conn)
+	})
 	file := tr.write(t, "password", "first\n")
 	changing := "imap: " + tr.account(e.addr, "none", fmt.Sprintf("password: { file: %q }", file)) + "\n    jitter: 0%"
 	tr.place(t, tr.source(), changing)
@@ -34,6 +43,11 @@ func TestRealDaemonPrometheus(t *testing.T) {
 	p.Wait(time.Minute, fires(false))
 
 	server.Change(func() { server.Password = "second" })
+	mu.Lock()
+	for _, conn := range sessions { // the one that is kept would be good for an hour
+		_ = conn.Close()
+	}
+	mu.Unlock()
 	p.Wait(5*time.Minute, fires(true)) // two passes, at least a minute apart
 	if n := server.Refused(); n != 2 {
 		t.Errorf("the server refused %d sign-ins, want 2", n)

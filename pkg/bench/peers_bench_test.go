@@ -135,11 +135,11 @@ func (r *rig) manyMailboxes() Scenario {
 		Name: "ManyMailboxes", Title: "First IMAP pass over many mailboxes, the server far", Task: boxesTask,
 		Rows: r.run(race{
 			task: t, link: far(), want: r.fill("boxes", mailboxes),
-			contenders: append([]contender{r.ours(Ours), r.ours(Ours+", 1 connection", "connections: 1")}, r.against("mbsync")...),
+			contenders: append([]contender{r.ours(Ours), r.ours(Ours+", 4 connections", "connections: 4")}, r.against("mbsync")...),
 			beside:     func(addr string) []Row { return []Row{r.drain(addr, t, 0)} },
 		}),
 	}
-	s.target(Ours, "mbsync", 0.2)
+	s.target(Ours+", 4 connections", "mbsync", 0.2)
 	s.targetMemory()
 	return s
 }

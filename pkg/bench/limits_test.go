@@ -79,9 +79,9 @@ func (r *rig) batched(messages []demo.Message, writers int) Row {
 		r.b.Fatal(err)
 	}
 	defer home.Close() // it was only written through
-	tmp, to := freshDir(r.b, home, "tmp"), freshDir(r.b, home, "new")
-	defer r.remove(tmp.Path())
-	defer r.remove(to.Path())
+	r.folders++
+	tmp := freshDir(r.b, home, fmt.Sprintf("tmp%d", r.folders))
+	to := freshDir(r.b, home, fmt.Sprintf("new%d", r.folders))
 	begun := time.Now()
 	for first := 0; first < len(files); first += 512 {
 		batch := files[first:min(first+512, len(files))]

@@ -20,7 +20,6 @@ func (r *rig) million() Scenario {
 	t, stop := manyServer(r.b, r.dir, mail.UIDSet{{Lo: 1, Hi: messages}})
 	defer stop()
 	home := filepath.Join(r.dir, "million")
-	defer r.remove(home)
 	cmd := mailpull(r.b, r.binary, home, t)
 	pass := process{args: cmd.args, env: []string{"HOME=" + cmd.home}, limit: fastLimit}
 

@@ -59,15 +59,13 @@ func BenchmarkProfile(b *testing.B) {
 // strace looks at.
 func (r *rig) profile(dir string, p profiled) {
 	r.b.Helper()
-	home := filepath.Join(r.dir, "profile")
-	defer r.remove(home)
 	addr := address(r.server, p.task.protocol)
 	if p.link != (Link{}) {
 		proxy := r.proxy(addr, p.link)
 		defer proxy.Close() // it was only looked at
 		addr = proxy.Addr
 	}
-	cmd := mailpull(r.b, r.binary, home, p.task.at(addr))
+	cmd := mailpull(r.b, r.binary, r.fresh(p.name), p.task.at(addr))
 	if p.again {
 		r.pass(cmd)
 	}
@@ -83,8 +81,7 @@ func (r *rig) profile(dir string, p profiled) {
 	fmt.Printf("\n## %s: %v, of it %v of processor time\n", p.name, took.Round(time.Millisecond), used.Round(time.Millisecond))
 	fmt.Printf("\nprocessor:\n%s\nwaiting:\n%s", r.top(cpu), r.top("-base", before, block))
 	if !p.again {
-		r.remove(home)
-		cmd = mailpull(r.b, r.binary, home, p.task.at(addr))
+		cmd = mailpull(r.b, r.binary, r.fresh(p.name), p.task.at(addr))
 	}
 	fmt.Printf("\n%s", r.calls(cmd, p.messages))
 }

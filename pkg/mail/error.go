@@ -168,3 +168,13 @@ func ErrorHint(err error) string {
 	}
 	return ""
 }
+
+// AsksToWait reports whether another sign-in soon after this error would do harm:
+// the server is busy, counts our bytes, or refuses us.
+func AsksToWait(err error) bool {
+	switch ErrorClass(err) {
+	case ClassThrottled, ClassQuota, ClassAuth:
+		return true
+	}
+	return false
+}

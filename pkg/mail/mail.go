@@ -118,6 +118,15 @@ type Status struct {
 	Mark uint64
 }
 
+// MeanSize returns how many bytes the messages have on average, 0 where the
+// server did not tell or s is nil.
+func (s *Status) MeanSize() float64 {
+	if s == nil || s.Messages <= 0 || s.Size <= 0 {
+		return 0
+	}
+	return float64(s.Size) / float64(s.Messages)
+}
+
 // Ref names one message for ever: by mailbox, UIDVALIDITY and UID, or by
 // UIDL.
 type Ref struct {

@@ -12,12 +12,13 @@ const maxAbout = 1 << 45
 // knows. v may be nil.
 func (p *pass) about(box mail.Mailbox, v *visit, n int) int64 {
 	mean := 0.0
-	switch {
-	case v != nil && v.status.Size > 0 && v.status.Messages > 0:
-		mean = float64(v.status.Size) / float64(v.status.Messages)
-	case box.Status != nil && box.Status.Size > 0 && box.Status.Messages > 0:
-		mean = float64(box.Status.Size) / float64(box.Status.Messages)
-	default:
+	if v != nil {
+		mean = v.status.MeanSize()
+	}
+	if mean == 0 {
+		mean = box.Status.MeanSize()
+	}
+	if mean == 0 {
 		mean = p.meanDelivered()
 	}
 	return int64(min(mean*float64(n), maxAbout))

@@ -160,7 +160,7 @@ func (l *lane) work(t task, barren *int) (again bool, err error) {
 
 	l.close()
 	l.commit()
-	if asksToWait(err) {
+	if mail.AsksToWait(err) {
 		l.put(t)
 		return false, err
 	}
@@ -193,16 +193,6 @@ func (l *lane) giveUp(t task, err error) {
 		r.Err = first // nothing but messages is the matter
 	}
 	l.record(r)
-}
-
-// asksToWait reports whether another sign-in now would do harm: the server is
-// busy, counts our bytes, or refuses us.
-func asksToWait(err error) bool {
-	switch mail.ErrorClass(err) {
-	case mail.ClassThrottled, mail.ClassQuota, mail.ClassAuth:
-		return true
-	}
-	return false
 }
 
 // gotFurther reports whether the next session may do better than the last,

@@ -138,7 +138,7 @@ func (b *bodyStream) next(err error) error {
 	if b.rest != nil || b.barren > 0 {
 		f.source.options.Log.Info("the rest of the message could not be had", "err", last)
 	}
-	if asksToWait(last) {
+	if mail.AsksToWait(last) {
 		return last
 	}
 	return b.lost
@@ -176,16 +176,6 @@ func (b *bodyStream) mayResume(err *mail.Error) bool {
 	}
 	d := resumeWaits[b.barren]
 	return (d == 0 || b.given >= waitFrom) && f.wait(d)
-}
-
-// asksToWait reports whether an error says that another sign-in now would do
-// harm.
-func asksToWait(err *mail.Error) bool {
-	switch err.Class {
-	case mail.ClassThrottled, mail.ClassQuota, mail.ClassAuth:
-		return true
-	}
-	return false
 }
 
 // wait waits, and reports whether the fetch is still wanted then.

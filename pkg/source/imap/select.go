@@ -29,7 +29,7 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 	if err != nil {
 		return mail.Refs{}, mail.Status{}, err
 	}
-	s.average = averageSize(box.Status)
+	s.average = int64(box.Status.MeanSize())
 
 	var uids mail.UIDSet
 	if e.messages != 0 || box.Status != nil && box.Status.Messages > 0 {
@@ -38,15 +38,6 @@ func (s *Session) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail
 		}
 	}
 	return mail.Refs{Mailbox: box.Name, Validity: e.opened.Validity, UIDs: uids}, e.opened, nil
-}
-
-// averageSize returns how large the messages of a mailbox are on average, in
-// bytes, or 0 where the server did not tell.
-func averageSize(status *mail.Status) int64 {
-	if status == nil || status.Messages <= 0 || status.Size <= 0 {
-		return 0
-	}
-	return status.Size / int64(status.Messages)
 }
 
 // examine opens a mailbox and, unless command is empty, sends a command that

@@ -28,13 +28,14 @@ const keysAtOnce = 1 << 17
 // without the manifest's line nobody knows whether its line ends were changed,
 // and a line must not be invented.
 func (l *lane) adopt(v *visit, fresh mail.Refs) (mail.Refs, error) {
-	adopted := 0
+	adopted, mayHold := 0, true
 	if _, known := l.Checkpoint.Known(v.box.Name); !known {
 		held, err := count(v.archive)
 		if err != nil {
 			return fresh, err
 		}
-		v.forgotten = held > 0
+		mayHold = held > 0 // a new mailbox's folder was read, and need not be again
+		v.forgotten = mayHold
 		if adopted, err = l.commitListed(v, fresh, l.listed()); err != nil {
 			return fresh, err
 		}
@@ -42,7 +43,11 @@ func (l *lane) adopt(v *visit, fresh mail.Refs) (mail.Refs, error) {
 			fresh = l.Checkpoint.New(fresh)
 		}
 	}
-	present, err := l.findPresent(v, fresh)
+	present := 0
+	var err error
+	if mayHold {
+		present, err = l.findPresent(v, fresh)
+	}
 	if adopted+present > 0 {
 		l.Log.Info("known from before", "mailbox", v.box.Name.Shown(), "messages", adopted, "to_compare", present)
 	}

@@ -125,12 +125,12 @@ func onlyLoopback(_, address string, _ syscall.RawConn) error {
 // post makes one request, goes where it is sent on the same host, and reports
 // whether a second try may fare better.
 func post(ctx context.Context, transport *http.Transport, u *url.URL, body string, limit time.Duration) (again bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, noAnswer(limit))
 	defer cancel()
 	for range maxRedirects + 1 {
 		resp, err := exchange(ctx, transport, u, body)
 		if err != nil {
-			return true, inPlainWords(ctx, err)
+			return true, inPlainWords(ctx, err, limit)
 		}
 		switch {
 		case resp.StatusCode/100 == 2:
@@ -185,15 +185,23 @@ func sameHost(from *url.URL, resp *http.Response) (*url.URL, error) {
 	return to, nil
 }
 
+func noAnswer(limit time.Duration) error {
+	return fmt.Errorf("no answer within %v", limit)
+}
+
 // inPlainWords says why there was no answer. Errors of net and of certificates
 // name the host; net/http's show what the server sent, and a server that sends
-// back what it was sent shows the address.
-func inPlainWords(ctx context.Context, err error) error {
+// back what it was sent shows the address. Which of the three equal limits ran
+// out first, of the request, the dialling or the handshake, is chance.
+func inPlainWords(ctx context.Context, err error, limit time.Duration) error {
+	var late net.Error
 	var network *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.As(err, &late) && late.Timeout():
+		return noAnswer(limit)
 	case errors.As(err, &network):
 		return network
 	case errors.As(err, &certificate):

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -220,8 +221,28 @@ func TestPingSlow(t *testing.T) {
 func TestPingNoHandshake(t *testing.T) {
 	t.Parallel()
 	silent := listener(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
-	if err := ping(t.Context(), secret.New("https://"+silent), "", "", 10*time.Millisecond); err == nil {
-		t.Error("no error")
+	if err := ping(t.Context(), secret.New("https://"+silent), "", "", 10*time.Millisecond); text(err) != "127.0.0.1: no answer within 10ms" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The limits of dialling and of the handshake end as often before that of the
+// request as behind it, and say the same.
+func TestPingLimitsOfTheConnection(t *testing.T) {
+	t.Parallel()
+	silent := listener(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	address, err := url.Parse("https://" + silent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, transport := range map[string]*http.Transport{
+		"dialling":  {DialContext: (&net.Dialer{Deadline: time.Unix(1, 0)}).DialContext},
+		"handshake": {TLSHandshakeTimeout: time.Millisecond},
+	} {
+		again, err := post(t.Context(), transport, address, "", pingLimit)
+		if !again || text(err) != "no answer within 10s" {
+			t.Errorf("%s: got %v, %v", name, again, err)
+		}
 	}
 }
 

@@ -72,13 +72,14 @@ func (r *rig) profile(dir string, p profiled) {
 	base := filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "").Replace(p.name))
 	cpu, before, block := base+".cpu.pprof", base+".before.pprof", base+".block.pprof"
 	r.writeWaits(before) // what is in it since the process began cannot be taken out
-	var took, used time.Duration
+	var took, used, all time.Duration
 	r.profiledTo(cpu, block, func() {
-		spent, began := processorTime(), time.Now()
+		spent, spentByAll, began := processorTime(), r.everybodysTime(), time.Now()
 		r.pass(cmd)
-		took, used = time.Since(began), processorTime()-spent
+		took, used, all = time.Since(began), processorTime()-spent, r.everybodysTime()-spentByAll
 	})
-	fmt.Printf("\n## %s: %v, of it %v of processor time\n", p.name, took.Round(time.Millisecond), used.Round(time.Millisecond))
+	fmt.Printf("\n## %s: %v; processor time %v, of everybody %v\n",
+		p.name, took.Round(time.Millisecond), used.Round(time.Millisecond), all.Round(time.Millisecond))
 	fmt.Printf("\nprocessor:\n%s\nwaiting:\n%s", r.top(cpu), r.top("-base", before, block))
 	if !p.again {
 		cmd = mailpull(r.b, r.binary, r.fresh(p.name), p.task.at(addr))
@@ -172,6 +173,23 @@ func (r *rig) calls(cmd command, messages int) string {
 		}
 	}
 	return b.String()
+}
+
+// everybodysTime is what all processes of this machine have used, and the kernel
+// besides: the first line of /proc/stat without what was idle, waited for disks
+// or was used by guests (proc_stat(5)), in hundredths of a second.
+func (r *rig) everybodysTime() time.Duration {
+	r.b.Helper()
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		r.b.Fatal(err)
+	}
+	var user, nice, system, idle, waiting, irq, softirq, stolen time.Duration
+	if _, err := fmt.Sscanf(string(text), "cpu %d %d %d %d %d %d %d %d",
+		&user, &nice, &system, &idle, &waiting, &irq, &softirq, &stolen); err != nil {
+		r.b.Fatal(err)
+	}
+	return (user + nice + system + irq + softirq + stolen) * 10 * time.Millisecond
 }
 
 // processorTime is what this process has used.

@@ -16,14 +16,18 @@ import (
 	"mailpull/pkg/mailtest"
 )
 
-// drain reads all that a task asks for over one connection, every question sent
-// at once, and throws it away: what the network and the server need.
+// drain measures what the network and the server need.
 func (r *rig) drain(addr string, t task, messages int) Row {
 	r.b.Helper()
-	begun := time.Now()
+	return r.limit("one connection, drained", func() error { return r.drainAll(addr, t, messages) })
+}
+
+// drainAll reads all that a task asks for over one connection, every question
+// sent at once, and throws it away.
+func (r *rig) drainAll(addr string, t task, messages int) error {
 	conn, err := tls.Dial("tcp", addr, r.server.TLSConfig())
 	if err != nil {
-		r.b.Fatal(err)
+		return err
 	}
 	defer conn.Close()
 	questions := imapQuestions(t)
@@ -34,10 +38,7 @@ func (r *rig) drain(addr string, t task, messages int) Row {
 	asking.Go(func() { _, err = io.WriteString(conn, questions) })
 	_, rerr := io.Copy(io.Discard, conn)
 	asking.Wait()
-	if err := errors.Join(err, rerr); err != nil {
-		r.b.Fatal(err)
-	}
-	return oneRun("one connection, drained", time.Since(begun))
+	return errors.Join(err, rerr)
 }
 
 func imapQuestions(t task) string {
@@ -60,15 +61,46 @@ func pop3Questions(t task, messages int) string {
 	return q.String()
 }
 
-func oneRun(who string, took time.Duration) Row {
-	return Row{Who: who, Runs: []Run{{Took: took}}}
+// limit measures one run of what the machine allows.
+func (r *rig) limit(who string, work func() error) Row {
+	r.b.Helper()
+	begun := time.Now()
+	if err := work(); err != nil {
+		r.b.Fatal(err)
+	}
+	return Row{Who: who, Runs: []Run{{Took: time.Since(begun)}}}
 }
 
-// batched writes messages as durable files and does nothing else: 512 into
-// tmp/, one flush of the file system, each into new/, one flush of the
-// directory. It is what is left of mailpull's ladder without a source, names,
-// hashes and memory.
+// batched measures what durable files need. It is what is left of mailpull's
+// ladder without a source, names, hashes and memory.
 func (r *rig) batched(messages []demo.Message, writers int) Row {
+	r.b.Helper()
+	name := "batched files, one writer"
+	if writers > 1 {
+		name = fmt.Sprintf("batched files, %d writers", writers)
+	}
+	return r.limit(name, r.writer(messages, writers))
+}
+
+// atOnce measures reading and writing at the same time, on the same processors,
+// and nothing that ties the one to the other.
+func (r *rig) atOnce(addr string, t task, messages []demo.Message) Row {
+	r.b.Helper()
+	write := r.writer(messages, 1)
+	return r.limit("drained and batched files at once", func() error {
+		var writing sync.WaitGroup
+		var errWrite error
+		writing.Go(func() { errWrite = write() })
+		err := r.drainAll(addr, t, len(messages))
+		writing.Wait()
+		return errors.Join(err, errWrite)
+	})
+}
+
+// writer returns what writes messages as durable files and does nothing else: 512
+// into tmp/, one flush of the file system, each into new/, one flush of the
+// directory.
+func (r *rig) writer(messages []demo.Message, writers int) func() error {
 	r.b.Helper()
 	files := make([][]byte, len(messages)) // with the line ends of a Maildir
 	for i, m := range messages {
@@ -78,23 +110,19 @@ func (r *rig) batched(messages []demo.Message, writers int) Row {
 	if err != nil {
 		r.b.Fatal(err)
 	}
-	defer home.Close() // it was only written through
 	r.folders++
 	tmp := freshDir(r.b, home, fmt.Sprintf("tmp%d", r.folders))
 	to := freshDir(r.b, home, fmt.Sprintf("new%d", r.folders))
-	begun := time.Now()
-	for first := 0; first < len(files); first += 512 {
-		batch := files[first:min(first+512, len(files))]
-		if err := writeBatch(home, tmp, to, first, batch, writers); err != nil {
-			r.b.Fatal(err)
+	return func() error {
+		defer home.Close() // it was only written through
+		for first := 0; first < len(files); first += 512 {
+			batch := files[first:min(first+512, len(files))]
+			if err := writeBatch(home, tmp, to, first, batch, writers); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	took := time.Since(begun)
-	name := "batched files, one writer"
-	if writers > 1 {
-		name = fmt.Sprintf("batched files, %d writers", writers)
-	}
-	return oneRun(name, took)
 }
 
 func freshDir(b *testing.B, home durable.Dir, name string) durable.Dir {

@@ -90,12 +90,13 @@ func (r *rig) firstIMAP() Scenario {
 		Rows: r.run(race{
 			task: t, want: want, contenders: append([]contender{r.ours(Ours)}, r.against("mbsync", "offlineimap")...),
 			beside: func(addr string) []Row {
-				return []Row{r.drain(addr, t, 0), r.batched(corpus, 1), r.batched(corpus, 2)}
+				return []Row{r.drain(addr, t, 0), r.batched(corpus, 1), r.batched(corpus, 2), r.atOnce(addr, t, corpus)}
 			},
 		}),
 	}
 	s.target(Ours, "mbsync", 0.5)
 	s.target(Ours, s.fastest("batched files, one writer", "batched files, 2 writers"), 1.2)
+	s.target(Ours, "drained and batched files at once", 1.2)
 	s.targetMemory()
 	return s
 }

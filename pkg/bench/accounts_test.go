@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"mailpull/pkg/demo"
@@ -28,21 +29,30 @@ func (r *rig) manyAccounts() Scenario {
 		Rows: r.run(race{task: taskOn(r.server, "imap", ""), want: want, contenders: []contender{all, one}}),
 	}
 	s.target(Ours, one.name, 0.9)
-	for i, row := range s.Rows {
-		s.Rows[i].Note = fmt.Sprintf("%.2f processors", processors(row))
-	}
+	s.noteProcessors()
 	s.targetMemory()
 	return s
 }
 
-// processors is how many processors the runs of a row kept busy.
-func processors(row Row) float64 {
-	var cpu, took float64
-	for _, run := range row.Runs {
-		cpu += run.CPU.Seconds()
-		took += run.Took.Seconds()
+// noteProcessors notes beside each program how many processors its runs kept busy,
+// and how many all of the machine did meanwhile.
+func (s *Scenario) noteProcessors() {
+	for i, row := range s.Rows {
+		var took, own, all float64
+		for _, run := range row.Runs {
+			took += run.Took.Seconds()
+			own += run.CPU.Seconds()
+			all += run.Everybody.Seconds()
+		}
+		if own == 0 { // not a process
+			continue
+		}
+		note := fmt.Sprintf("%.2f processors, with the server %.2f of %d", own/took, all/took, runtime.NumCPU())
+		if row.Note != "" {
+			note = row.Note + "; " + note
+		}
+		s.Rows[i].Note = note
 	}
-	return cpu / took
 }
 
 // allAccounts is mailpull with many accounts, each with its defaults.

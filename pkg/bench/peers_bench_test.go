@@ -97,6 +97,7 @@ func (r *rig) firstIMAP() Scenario {
 	s.target(Ours, "mbsync", 0.5)
 	s.target(Ours, s.fastest("batched files, one writer", "batched files, 2 writers"), 1.2)
 	s.target(Ours, "drained and batched files at once", 1.2)
+	s.noteProcessors()
 	s.targetMemory()
 	return s
 }

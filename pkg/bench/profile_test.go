@@ -175,21 +175,13 @@ func (r *rig) calls(cmd command, messages int) string {
 	return b.String()
 }
 
-// everybodysTime is what all processes of this machine have used, and the kernel
-// besides: the first line of /proc/stat without what was idle, waited for disks
-// or was used by guests (proc_stat(5)), in hundredths of a second.
 func (r *rig) everybodysTime() time.Duration {
 	r.b.Helper()
-	text, err := os.ReadFile("/proc/stat")
+	spent, err := everybodysTime()
 	if err != nil {
 		r.b.Fatal(err)
 	}
-	var user, nice, system, idle, waiting, irq, softirq, stolen time.Duration
-	if _, err := fmt.Sscanf(string(text), "cpu %d %d %d %d %d %d %d %d",
-		&user, &nice, &system, &idle, &waiting, &irq, &softirq, &stolen); err != nil {
-		r.b.Fatal(err)
-	}
-	return (user + nice + system + irq + softirq + stolen) * 10 * time.Millisecond
+	return spent
 }
 
 // processorTime is what this process has used.

@@ -7,10 +7,11 @@ import (
 
 // Run is one finished process.
 type Run struct {
-	Took  time.Duration // from its start to its end
-	Peak  int64         // the most memory it had, in bytes
-	CPU   time.Duration // what it computed, in user and in kernel mode
-	Trips Trips         // what its proxy counted; zero without one
+	Took      time.Duration // from its start to its end
+	Peak      int64         // the most memory it had, in bytes
+	CPU       time.Duration // what it computed, in user and in kernel mode
+	Everybody time.Duration // what the whole machine computed meanwhile, the server and the kernel among it
+	Trips     Trips         // what its proxy counted; zero without one
 
 	// Over says that it was ended at the limit of time, Took, and Got how many
 	// messages it had by then.

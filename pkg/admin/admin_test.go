@@ -40,9 +40,9 @@ func rich() admin.Snapshot {
 		Accounts: []admin.Account{
 			{Name: "work", Protocol: "imap", State: "ok", LastComplete: now.Add(-2 * time.Minute), LastAttempt: now.Add(-2 * time.Minute), NextRun: now.Add(13 * time.Minute), Server: 48_211, Archived: 48_211, Idle: true},
 			{Name: "family", Protocol: "imap", State: "running", LastComplete: now.Add(-26 * time.Hour), Server: 120_000, Archived: 31_400, Waiting: 88_600, Running: &admin.Progress{Started: now.Add(-20 * time.Minute), Planned: 88_600, Done: 12_345, Bytes: 1_470_000_000, Rate: 1_225_000, LeftBytes: 9_080_000_000, Left: 41 * time.Minute}},
-			{Name: "isp", Protocol: "pop3", State: "auth_paused", Class: mail.ClassAuth, Failures: 2, Reason: `pop3 auth: the server refused the sign-in: "[AUTH] invalid user or password"`, NextStep: "correct the password and the next pass signs in; to try at once: mailpull resume isp", LastComplete: now.Add(-30 * time.Hour), NextRun: now.Add(11 * time.Hour), Server: 812, Archived: 790, Waiting: 22},
+			{Name: "isp", Protocol: "pop3", State: "auth_paused", Class: mail.ClassAuth, Failures: 2, Reason: `pop3 auth: the server refused the sign-in: "[AUTH] invalid user or password"`, NextStep: "correct the password and the next pass signs in; to try at once: mailpull resume isp", LastComplete: now.Add(-30 * time.Hour), NextRun: now.Add(11 * time.Hour), Server: 812, Archived: 790, Waiting: 22, WaitingBytes: 1_830_000},
 			{Name: "lists", Protocol: "imap", State: "backoff", Class: mail.ClassConnect, Failures: 1, Reason: "imap open: dial tcp 192.0.2.7:993: connect: connection refused", NextStep: "what had arrived is kept, and the next run goes on from there", LastComplete: now.Add(-40 * time.Minute), NextRun: now.Add(70 * time.Second), Server: 9_002, Archived: 8_999, Quarantined: 3},
-			{Name: "old", Protocol: "imap", State: "paused", LastComplete: now.Add(-9 * 24 * time.Hour), Server: 55, Archived: 55},
+			{Name: "old", Protocol: "imap", State: "paused", LastComplete: now.Add(-9 * 24 * time.Hour), Server: 243, Archived: 55, Excluded: 188},
 			{Name: "fresh", Protocol: "pop3", State: "ok", NextRun: now},
 		},
 		Volumes: []admin.Volume{

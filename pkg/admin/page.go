@@ -50,6 +50,7 @@ type (
 		Share                string // of the running pass, for a person
 		Percent              int
 		Archived, Waiting, Q string
+		Rest                 string // what else there is to know of the numbers
 	}
 
 	volumeView struct {
@@ -131,10 +132,23 @@ func viewOfAccount(a Account, now time.Time) accountView {
 	}
 	v.Word, v.Kind = word(a)
 	v.Why, v.NextStep = short(a.Reason), short(a.NextStep)
+	v.Rest = rest(a)
 	if p := a.Running; p != nil {
 		v.Share, v.Percent = share(*p)
 	}
 	return v
+}
+
+// rest says how large what waits is, and what stays on the server.
+func rest(a Account) string {
+	var text []string
+	if a.Waiting > 0 && a.WaitingBytes > 0 && a.Running == nil {
+		text = append(text, "about "+display.Size(a.WaitingBytes)+" waiting")
+	}
+	if a.Excluded > 0 {
+		text = append(text, display.Grouped(a.Excluded)+" excluded, older than since")
+	}
+	return strings.Join(text, "; ")
 }
 
 // word says how an account is, and which colour that has.

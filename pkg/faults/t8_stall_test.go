@@ -21,10 +21,6 @@ import (
 const (
 	t8Open = 45 * time.Second
 	t8Idle = 50 * time.Second
-
-	// t8Apart is how long ID's answer may take behind that of the sign-in, until
-	// the server is asked for one after the other on another connection.
-	t8Apart = 10 * time.Second
 )
 
 // t8Server is a server behind one kind of connection.
@@ -66,9 +62,9 @@ func t8Servers(t *testing.T) []t8Server {
 	}
 	var servers []t8Server
 	for _, security := range []wire.Security{wire.None, wire.StartTLS, wire.TLS} {
-		caps := "SASL-IR AUTH=PLAIN" // ID comes in front of that
+		caps := "SASL-IR AUTH=PLAIN"
 		if security == wire.None {
-			caps = "" // LOGIN, with ID behind it
+			caps = "" // LOGIN
 		}
 		servers = append(servers,
 			t8Server{name: "imap " + string(security), security: security, caFile: caFile, fresh: imap(caps), tls: config},
@@ -104,17 +100,14 @@ type t8Step struct {
 	middle bool
 	open   bool // before the sign-in is over
 	last   bool // nothing is due any more but a goodbye
-	apart  bool // the sign-in was accepted, and ID that came with it not answered
 }
 
 // steps returns every place of a whole session.
 func (s t8Server) steps(t *testing.T) []t8Step {
 	t.Helper()
-	sent, signedIn, goodbye, id := 0, 0, 0, -1
+	sent, signedIn, goodbye := 0, 0, 0
 	r := s.rig(func(command string) {
 		switch {
-		case strings.HasPrefix(command, "ID "):
-			id = sent
 		case signedIn == 0 && t8IsFirst(command):
 			signedIn = sent
 		case t8IsGoodbye(command):
@@ -128,7 +121,7 @@ func (s t8Server) steps(t *testing.T) []t8Step {
 	if s.security != wire.None {
 		sent-- // close_notify, which nobody waits for
 	}
-	if id >= 0 { // it is IMAP, where nobody waits for the answer to LOGOUT
+	if strings.HasPrefix(s.name, "imap") { // nobody waits for the answer to LOGOUT
 		sent = min(sent, goodbye)
 	}
 	var steps []t8Step
@@ -136,7 +129,6 @@ func (s t8Server) steps(t *testing.T) []t8Step {
 		step := t8Step{piece: piece, open: piece < signedIn, last: piece >= goodbye}
 		steps = append(steps, step)
 		step.middle = true
-		step.apart = piece == id && s.security == wire.None
 		steps = append(steps, step)
 	}
 	return steps
@@ -144,7 +136,7 @@ func (s t8Server) steps(t *testing.T) []t8Step {
 
 // t8IsFirst reports whether a command is the first one behind sign-in.
 func t8IsFirst(command string) bool {
-	return len(command) >= 4 && (command[:4] == "LIST" || command == "STAT")
+	return strings.HasPrefix(command, "ID ") || command == "STAT"
 }
 
 // t8IsGoodbye reports whether a command ends the session.
@@ -200,8 +192,6 @@ func (step t8Step) falls(always bool) func(piece, n int, link *mailtest.Link) {
 // limit returns how long the server may be silent at the step.
 func (step t8Step) limit() time.Duration {
 	switch {
-	case step.apart:
-		return t8Apart
 	case step.open:
 		return t8Open
 	}
@@ -235,7 +225,7 @@ func (step t8Step) told(err error) error {
 	switch {
 	case step.last && err != nil:
 		return fmt.Errorf("all was there: %w", err)
-	case step.open && err == nil && !step.apart:
+	case step.open && err == nil:
 		return errors.New("it got in")
 	case err != nil && mail.ErrorClass(err) != mail.ClassTimeout:
 		return fmt.Errorf("class %q: %w", mail.ErrorClass(err), err)
@@ -284,9 +274,6 @@ func TestT8NoticesASecond(t *testing.T) {
 	steps := s.steps(t)
 	s.late = time.Second
 	for _, step := range steps {
-		if step.apart {
-			continue // its limit is not one of the configuration
-		}
 		synctest.Test(t, func(t *testing.T) {
 			if s.stall(t, step) == nil {
 				t.Errorf("piece %d, middle %v: nothing was noticed", step.piece, step.middle)

@@ -79,6 +79,94 @@ func TestAsideAlone(t *testing.T) {
 	checkAside(t, opened(t, Limits{}, func(s *script) { playAside(s); s.stall() }))
 }
 
+// The first Aside names us to a server that announced ID, in the same write, and
+// whatever comes of that is nothing to the caller.
+func TestAsideSaysWhoWeAre(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string][]string{
+		"answered":   {"* ID NIL", "$ OK"},
+		"refused":    {"$ NO not to you"},
+		"unknown":    {"$ BAD no such command"},
+		"with other": {"* 5 EXISTS", `* ID ("name" "x")`, "$ OK [ALERT] maintenance"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := serve(t, func(s *script) {
+				signedIn(s, "IMAP4rev1 ID")
+				s.want(idCommand)
+				id := s.tag
+				if s.in.Buffered() == 0 {
+					t.Error("server: ID came alone")
+				}
+				s.want(`LIST "" "*"`)
+				list := s.tag
+				s.tag = id
+				s.say(answer...)
+				s.say(`* LIST () "/" a`, list+" OK done")
+				s.want("NOOP")
+				s.say("$ NO never")
+				s.stall()
+			})
+			c, err := OpenIMAP(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			lists := 0
+			statuses, err := c.Aside(t.Context(), []string{`LIST "" "*"`}, func(i int, r Response) error {
+				if r.Type == "LIST" && i == 0 {
+					lists++
+				}
+				return nil
+			})
+			if err != nil || len(statuses) != 1 || !statuses[0].OK() || lists != 1 {
+				t.Errorf("%d lists, %v, %v", lists, statuses, err)
+			}
+			if statuses, err = c.Aside(t.Context(), []string{"NOOP"}, nil); err != nil || len(statuses) != 1 || statuses[0].OK() {
+				t.Errorf("the second: %v, %v", statuses, err)
+			}
+		})
+	}
+}
+
+// A proxy in front of the server that drops what it has read behind each command
+// until we are signed in costs nothing: nothing was sent behind one.
+func TestNothingBehindTheSignIn(t *testing.T) {
+	t.Parallel()
+	for name, play := range map[string]func(s *script){
+		"AUTHENTICATE": func(s *script) {
+			s.say("* OK [CAPABILITY " + plainCaps + " ID] hello")
+			s.want("AUTHENTICATE PLAIN " + plainResponse())
+		},
+		"LOGIN": func(s *script) {
+			s.say("* OK [CAPABILITY IMAP4rev1 ID] hello")
+			s.want(`LOGIN "work" "s3cret-pass phrase"`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := serve(t, func(s *script) {
+				play(s)
+				s.in.Reset(s) // what was read is dropped
+				s.say("$ OK [CAPABILITY IMAP4rev1 ID] in")
+				s.want(idCommand)
+				s.say("$ OK")
+				s.want("NOOP")
+				s.say("$ OK")
+				s.stall()
+			})
+			c, err := OpenIMAP(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := c.Aside(t.Context(), []string{"NOOP"}, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestAsideBesideLibrary takes turns with go-imap on one connection.
 func TestAsideBesideLibrary(t *testing.T) {
 	t.Parallel()

@@ -45,7 +45,6 @@ type Options struct {
 	Login    signin.Login
 	Compress Compression // of IMAP; empty means CompressAuto
 	Limits   Limits
-	Manners  *Manners     // of an IMAP server; nil: nothing is remembered
 	Counters *Counters    // nil: nobody counts
 	Events   Events       // nil: nobody watches
 	Paces    []*Pace      // limits of what is read, all of which hold; nil ones are none
@@ -90,9 +89,6 @@ func (o Options) withDefaults(p protocol) Options {
 	o.Limits = o.Limits.WithDefaults()
 	if o.Port == 0 {
 		o.Port = p.port(o.Security)
-	}
-	if o.Manners == nil {
-		o.Manners = &Manners{}
 	}
 	if o.Counters == nil {
 		o.Counters = &Counters{}

@@ -29,17 +29,17 @@ type IMAP struct {
 	said        *said
 	guard       *Guard
 
-	caps  map[string]bool // upper case
-	mark  string          // what our tags begin with; nobody can guess it
-	sent  int             // commands of ours so far
-	haste haste
+	caps   map[string]bool // upper case
+	mark   string          // what our tags begin with; nobody can guess it
+	sent   int             // commands of ours so far
+	owesID bool            // the server was not told who we are yet
 
 	compressTried bool // see Compress
 }
 
-// OpenIMAP connects, secures the connection, signs in and names itself to
-// servers that ask for that (ID). All of it takes Limits.Open at most. ctx
-// bounds the opening and no longer; see CloseOn for what comes after.
+// OpenIMAP connects, secures the connection, signs in and learns what the server
+// can do. All of it takes Limits.Open at most. ctx bounds the opening and no
+// longer; see CloseOn for what comes after.
 //
 // The error is a *mail.Error of ScopeAccount. Its class tells which step
 // failed, its hint what a person can do. No byte of the password was sent
@@ -65,9 +65,6 @@ func OpenIMAP(ctx context.Context, o Options) (*IMAP, error) {
 	c.in = newIMAPStream(conn, c.said)
 	if err := c.open(ctx); err != nil {
 		_ = c.Close() // it ends with err, whatever closing says
-		if ctx.Err() == nil && c.tooHasty(err) {
-			return OpenIMAP(ctx, o)
-		}
 		return nil, err
 	}
 	if !stop() {
@@ -94,7 +91,11 @@ func (c *IMAP) open(ctx context.Context) error {
 			return c.explain("sign in", err)
 		}
 	}
-	return c.explain("open", c.introduce())
+	if err := c.needCapabilities(); err != nil {
+		return c.explain("open", err)
+	}
+	c.owesID = c.Has("ID")
+	return nil
 }
 
 // greeting reads the server's first line (RFC 9051 section 7.1) and reports
@@ -148,21 +149,6 @@ func (c *IMAP) startTLS(ctx context.Context, signedIn bool) error {
 	c.caps = nil // they came in plain text
 	c.said.forget()
 	return nil
-}
-
-// introduce asks what the server can do, unless it told when we signed in,
-// and says who we are. NetEase's servers refuse to select a mailbox to a
-// client that did not (2026); others announce ID and then refuse it, which is
-// no fault.
-func (c *IMAP) introduce() error {
-	if err := c.needCapabilities(); err != nil {
-		return err
-	}
-	if c.haste.tag != "" || !c.Has("ID") {
-		return nil
-	}
-	_, err := c.ask(idCommand, nil)
-	return err
 }
 
 // needCapabilities asks for the capabilities unless they are known.
@@ -245,8 +231,6 @@ func (c *IMAP) await(tag string, see func(Response)) (Response, error) {
 			return Response{}, &refusal{r.Status}
 		case r.Tag == tag || r.Tag == "+":
 			return r, nil
-		case r.Tag == c.haste.tag:
-			c.haste.answered = true
 		case r.Tag != "*":
 			return Response{}, c.in.fail(errForeignTag)
 		case see != nil:

@@ -64,7 +64,7 @@ func (c *IMAP) signIn() error {
 	if r.Code == "CAPABILITY" {
 		c.learn(strings.Fields(r.CodeArgs))
 	}
-	return c.introduced()
+	return nil
 }
 
 func (c *IMAP) noMechanism() error {
@@ -83,7 +83,7 @@ func (c *IMAP) authenticate() (Response, error) {
 		return Response{}, err
 	}
 	tag := c.nextTag()
-	command := c.behindID(tag + " AUTHENTICATE PLAIN")
+	command := tag + " AUTHENTICATE PLAIN"
 	if c.Has("SASL-IR") {
 		return c.finish(tag, command+" "+response.Reveal())
 	}
@@ -114,7 +114,7 @@ func (c *IMAP) login() (Response, error) {
 		}
 		line = arg
 	}
-	return c.finish(tag, c.beforeID(line))
+	return c.finish(tag, line)
 }
 
 // asked waits for the server to ask for more; it reports false when it gave

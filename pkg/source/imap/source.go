@@ -28,7 +28,6 @@ type Options struct {
 type Source struct {
 	options Options
 	care    care
-	manners wire.Manners
 }
 
 // New returns the source of an account. It does no I/O.
@@ -37,9 +36,7 @@ func New(o Options) *Source {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Wire.Limits = o.Wire.Limits.WithDefaults()
-	s := &Source{options: o}
-	s.options.Wire.Manners = &s.manners
-	return s
+	return &Source{options: o}
 }
 
 // Open implements pull.Source.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 
-	"github.com/emersion/go-imap/v2/imapclient"
-
 	"mailpull/pkg/wire"
 )
 
@@ -51,7 +49,7 @@ func (s *Source) Open(ctx context.Context) (*Session, error) {
 		alive:    alive,
 		ended:    end,
 		wire:     conn,
-		client:   imapclient.New(conn.Conn(), nil),
+		client:   newClient(conn.Conn()),
 		warnings: wire.NewWarnings(s.options.Log),
 		limits:   s.options.Wire.Limits,
 		care:     &s.care,

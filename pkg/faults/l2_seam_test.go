@@ -107,7 +107,6 @@ func l2SeamSteps(t *testing.T, server *l2Server) map[string]int {
 	if _, err := r.pass(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r.link.Wait()
 	counted := make(map[string]int)
 	for n := 1; n <= steps.Count(); n++ {
 		counted[strings.ReplaceAll(steps.Name(n), " ", "")]++

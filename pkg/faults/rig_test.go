@@ -192,8 +192,10 @@ func (p *parts) close() {
 	_ = p.manifest.Close()
 }
 
-// pass is one process that makes one pass.
+// pass is one process that makes one pass. The server has ended when it returns:
+// nobody waits for the answer to LOGOUT, and a test may change the server next.
 func (r *rig) pass(ctx context.Context) (pull.Result, error) {
+	defer r.link.Wait()
 	p, err := r.open()
 	if err != nil {
 		return pull.Result{}, err

@@ -33,7 +33,6 @@ func TestSlowLine(t *testing.T) {
 				if err != nil || result.New != len(messages) {
 					t.Errorf("%d of %d messages, %v", result.New, len(messages), err)
 				}
-				r.link.Wait()
 				r.check(t, true)
 				t.Logf("%s, %d bytes", result.End.Sub(result.Start), r.link.Sent())
 			})

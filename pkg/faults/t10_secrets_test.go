@@ -157,7 +157,6 @@ func t10Pass(r *rig, handler func(io.Writer, *slog.HandlerOptions) slog.Handler)
 	var log bytes.Buffer
 	r.log = slog.New(handler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 8, AddSource: true}))
 	result, err := r.pass(context.Background())
-	r.link.Wait()
 	w := t10Written{"log": log.Bytes(), "result": fmt.Appendf(nil, "%v %+v %#v", result, result, result)}
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		w["error"] = fmt.Appendf(w["error"], "%v\n%+v\n%q\n", e, e, e)

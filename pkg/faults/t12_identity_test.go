@@ -387,5 +387,4 @@ func (c *t12) checkPass(t *testing.T, want t12Want) {
 		t.Errorf("a later pass: %d new, %v", again.New, err)
 	}
 	c.check(t, err == nil)
-	c.link.Wait()
 }

@@ -202,7 +202,6 @@ func (s *t1) everywhere(t testing.TB, start *mailtest.MemDisk) {
 		return nil
 	})
 	_, err := r.pass(t.Context())
-	r.link.Wait()
 	disk.Before(nil)
 	if err != nil && len(s.found) == 0 {
 		s.found = []mailtest.Breach{{Promise: "P2", Text: "the pass itself does not complete: " + err.Error()}}
@@ -239,7 +238,6 @@ func (s *t1) trulyKilled(t testing.TB, start *mailtest.MemDisk, every int) {
 		disk, notes, steps := start.Clone(), &acknowledged{}, mailtest.StopAt(at, mailtest.ErrKilled)
 		r := s.process(disk, notes, func(op string, _ []byte) error { return steps.Do(op) })
 		_, err := r.pass(t.Context())
-		r.link.Wait()
 		disk.Before(nil)
 		if steps.Count() < at {
 			return
@@ -296,7 +294,6 @@ func (s *t1) complete(t testing.TB, disk *mailtest.MemDisk) {
 	notes := &acknowledged{}
 	r := s.process(disk, notes, func(string, []byte) error { return nil })
 	_, err := r.pass(t.Context())
-	r.link.Wait()
 	disk.Before(nil)
 	if err != nil {
 		t.Fatal(err)

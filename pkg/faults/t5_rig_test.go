@@ -118,7 +118,6 @@ func (r *t5Run) neighbour() {
 	if result, err := other.pass(r.t.Context()); err != nil || result.New != 5 {
 		r.t.Errorf("another account: %d new, %v", result.New, err)
 	}
-	other.link.Wait()
 }
 
 func (r *t5Run) hostilePass() {
@@ -146,7 +145,6 @@ func (r *t5Run) hostilePass() {
 	began := time.Now()
 	result, err := r.rig.pass(r.t.Context())
 	r.checkEnd(result, err, time.Since(began))
-	r.rig.link.Wait()
 	r.checkTranscript()
 }
 
@@ -288,7 +286,6 @@ func (r *t5Run) honestPass() {
 	if result, err := r.rig.pass(r.t.Context()); err != nil {
 		r.problem("the honest server: %d are missing, %v", result.Missing, err)
 	}
-	r.rig.link.Wait()
 	r.judge(true)
 }
 

@@ -61,7 +61,6 @@ func FuzzT6Session(f *testing.F) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(pop3Source, &mailtest.Link{Serve: t6Play(conversation)})
 			result, err := r.pass(t.Context())
-			r.link.Wait()
 			run := &t6Run{rig: r, result: result, err: err}
 			run.checkTexts()
 			run.problems = append(run.problems, t6Said(r, conversation)...)
@@ -74,7 +73,6 @@ func FuzzT6Session(f *testing.F) {
 			if _, err := r.pass(t.Context()); err != nil {
 				t.Errorf("the account does not go on: %v", err)
 			}
-			r.link.Wait()
 		})
 	})
 }

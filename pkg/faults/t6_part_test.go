@@ -58,7 +58,6 @@ func (p *t6Part) add(place int, messages ...mailtest.POP3Message) {
 // once makes a pass and reports whether it asked for the whole list.
 func (p *t6Part) once() (result pull.Result, whole bool, err error) {
 	result, err = p.pass(p.t.Context())
-	p.link.Wait()
 	heard := p.server.Heard("")
 	whole = slices.Contains(heard[p.heard:], "UIDL")
 	p.heard = len(heard)

@@ -74,7 +74,6 @@ func TestT6FuzzNoticesBytes(t *testing.T) {
 	if result, err := r.pass(t.Context()); err != nil || result.New != 2 {
 		t.Fatalf("%d messages, %v", result.New, err)
 	}
-	r.link.Wait()
 	if problems := t6Said(r, said); len(problems) > 0 {
 		t.Error(problems)
 	}

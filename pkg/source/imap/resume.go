@@ -163,10 +163,14 @@ func (b *bodyStream) count(err *mail.Error) {
 
 // mayResume reports whether another connection may bring more after one ended
 // with err: when it was lost, and neither we ended it nor did the server say
-// anything.
+// anything. The answer must have named the message before its body: what would
+// stand behind the body does not come any more.
 func (b *bodyStream) mayResume(err *mail.Error) bool {
 	f := b.fetch
-	if b.tail == nil || b.given < resumeFrom || b.answer.other || b.barren >= maxBarren || !f.care.parts() {
+	if b.tail == nil || b.given < resumeFrom || b.barren >= maxBarren || !f.care.parts() {
+		return false
+	}
+	if !b.answer.named || b.answer.other {
 		return false
 	}
 	switch err.Class {

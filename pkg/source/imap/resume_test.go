@@ -597,3 +597,36 @@ func TestResumeNotAtAll(t *testing.T) {
 		})
 	}
 }
+
+// Whose body it is that came for a sequence number is known by the UID, which may
+// stand behind the body. Where the connection is lost before it, the rest of the
+// message that was asked for must not be put to a body that is another's.
+func TestResumeNotBeforeTheUID(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		mine := noise(2 << 20)
+		other := mine[:100_000] + "another message" + mine[100_015:]
+		l := newLine(mine, other)
+		l.server.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
+			switch {
+			case strings.HasPrefix(command, "UID FETCH") && strings.Contains(command, "BODY.PEEK[]") && !strings.Contains(command, "[]<"):
+				c.Printf("%s OK done", tag) // and so by sequence number, in the last resort
+			case strings.HasPrefix(command, "FETCH 1 ("):
+				l.Cut(1<<20, mailtest.EndReset)
+				c.Printf("* 1 FETCH (RFC822.SIZE %d BODY[] {%d}\r\n%s UID 2)", len(other), len(other), other)
+				c.Printf("%s OK done", tag)
+			default:
+				return false
+			}
+			return true
+		}
+		b, err := l.fetch(t, t.Context())
+		if mail.ErrorClass(err) != mail.ClassConnect || l.Dials() != 1 {
+			t.Errorf("after %d connections the fetch ended with %v", l.Dials(), err)
+		}
+		if got, ok := b.whole[1]; ok && got != mine {
+			t.Error("a body came that no message has")
+		}
+		l.Wait()
+	})
+}

@@ -55,8 +55,13 @@ func (f *fetch) remainderOf(b *bodyStream) (*remainder, error) {
 	return r, nil
 }
 
-// begin opens the mailbox and asks for the first slice, which begins with bytes
-// that the receiver has.
+// begin opens the mailbox and finds the place, once the server has sent the
+// first bytes again that the receiver has, and the last ones.
+//
+// The first show what the last cannot: a server that makes up MIME for each
+// session writes other boundaries and the same base64 between them. They cost a
+// round trip, and are not asked for together with the rest because a server that
+// knows no parts would send the whole message twice.
 func (r *remainder) begin() error {
 	f := r.stream.fetch
 	e, _, err := r.examine(r.ctx, opFetch, mail.Mailbox{Name: f.refs.Mailbox, Wire: f.wireName}, "")
@@ -66,20 +71,47 @@ func (r *remainder) begin() error {
 	if e.opened.Validity != f.refs.Validity {
 		return r.useless(errRenumbered)
 	}
-	if err := r.ask(r.stream.given - int64(len(r.stream.tail))); err != nil {
+	head, tail := r.stream.head, r.stream.tail
+	if err := r.ask(0, int64(len(head))); err != nil {
 		return err
 	}
-	return r.compare()
+	if err := r.compare(head); err != nil {
+		return err
+	}
+	if err := r.seek(int64(len(head)), r.stream.given-int64(len(tail))); err != nil {
+		return err
+	}
+	return r.compare(tail)
 }
 
-// compare reads the bytes that the receiver has and sees that they are the same.
-func (r *remainder) compare() error {
-	again := make([]byte, len(r.stream.tail))
+// compare reads bytes that the receiver has and sees that they are the same.
+func (r *remainder) compare(had []byte) error {
+	again := make([]byte, len(had))
 	if _, err := io.ReadFull(r.body, again); err != nil {
 		return r.tore(err)
 	}
-	if !bytes.Equal(again, r.stream.tail) {
+	if !bytes.Equal(again, had) {
 		return r.unfit(errNotTheSame)
+	}
+	return nil
+}
+
+// seek goes on from one place in the message to a later one: by another slice, or
+// in the answer in hand where that is the whole message.
+func (r *remainder) seek(from, to int64) error {
+	if r.body.left > 0 {
+		return r.skip(to - from)
+	}
+	if err := r.endSlice(); err != nil {
+		return err
+	}
+	return r.ask(to, sliceBytes)
+}
+
+// skip reads over bytes of the answer in hand.
+func (r *remainder) skip(n int64) error {
+	if _, err := io.CopyN(io.Discard, r.body, n); err != nil {
+		return r.tore(err)
 	}
 	return nil
 }
@@ -92,7 +124,7 @@ func (r *remainder) Read(p []byte) (int, error) {
 			if r.stream.given == r.stream.size {
 				return 0, io.EOF
 			}
-			if err := r.ask(r.stream.given); err != nil {
+			if err := r.ask(r.stream.given, sliceBytes); err != nil {
 				return 0, err
 			}
 		}
@@ -110,9 +142,10 @@ func (r *remainder) Read(p []byte) (int, error) {
 	}
 }
 
-// ask asks for the slice that begins at an offset and reads up to its bytes.
-func (r *remainder) ask(offset int64) error {
-	count := min(sliceBytes, r.stream.size-offset)
+// ask asks for a slice of at most so many bytes that begins at an offset, and
+// reads up to its bytes.
+func (r *remainder) ask(offset, most int64) error {
+	count := min(most, r.stream.size-offset)
 	options := r.stream.command.options()
 	options.BodySection[0].Partial = &goimap.SectionPartial{Offset: offset, Size: count}
 	r.slice = r.client.Fetch(goimap.UIDSetNum(goimap.UID(r.stream.uid)), options)
@@ -146,15 +179,13 @@ func (r *remainder) take(item imapclient.FetchItemDataBodySection, offset, count
 		return nil
 	case size == r.stream.size && (isPart(nil) || isPart(&goimap.SectionPartial{})):
 		r.care.sendsNoParts()
-		if _, err := io.CopyN(io.Discard, r.body, offset); err != nil {
-			return r.tore(err)
-		}
-		return nil
+		return r.skip(offset)
 	}
 	return r.unfit(errOtherPart)
 }
 
-// note takes what an answer tells beside the body.
+// note takes what an answer tells beside the body. A size that the first answer
+// did not tell before its body, and never will, must be that of the body.
 func (r *remainder) note(item imapclient.FetchItemData) error {
 	a := r.stream.answer
 	switch item := item.(type) {
@@ -163,10 +194,11 @@ func (r *remainder) note(item imapclient.FetchItemData) error {
 			return r.unfit(errOtherPart)
 		}
 	case imapclient.FetchItemDataRFC822Size:
-		if a.size < 0 {
-			a.size = item.Size
+		told := a.size
+		if told < 0 {
+			told = r.stream.size
 		}
-		if a.size != item.Size {
+		if item.Size != told {
 			return r.unfit(errNotTheSame)
 		}
 	default:

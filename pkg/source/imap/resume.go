@@ -17,8 +17,8 @@ const (
 	// with 300 ms it takes two seconds, and so does another sign-in.
 	resumeFrom = 256 << 10
 
-	// overlapBytes is how much of what the receiver has is fetched again, to see
-	// that the server still means the same message.
+	// overlapBytes is how much of what the receiver has is fetched again, at its
+	// beginning and at its end, to see that the server still means the same message.
 	overlapBytes = 4 << 10
 
 	// waitFrom is how much must have come before it is waited for a server that
@@ -43,7 +43,7 @@ var resumeWaits = [maxBarren]time.Duration{0, 2 * time.Second, 10 * time.Second,
 //
 // The receiver gets exactly the bytes that the first answer announced. They are
 // those of one message: UIDVALIDITY and RFC822.SIZE are still the same, and the
-// last bytes that were given come again and are compared.
+// first and the last bytes that were given come again and are compared.
 type bodyStream struct {
 	fetch   *fetch
 	command *command
@@ -51,6 +51,7 @@ type bodyStream struct {
 	answer  *answer // of the first connection; the others add to it
 	size    int64   // as announced
 	given   int64
+	head    []byte // the first bytes given
 	tail    []byte // the last bytes given, nil where the body cannot be resumed
 
 	from io.Reader  // the literal, and then rest
@@ -66,7 +67,7 @@ type bodyStream struct {
 func (f *fetch) newBodyStream(c *command, uid mail.UID, a *answer, literal io.Reader, size int64) *bodyStream {
 	b := &bodyStream{fetch: f, command: c, uid: uid, answer: a, size: size, from: &bodyReader{r: literal, left: size}}
 	if b.large() {
-		b.tail = make([]byte, 0, overlapBytes)
+		b.head, b.tail = make([]byte, 0, overlapBytes), make([]byte, 0, overlapBytes)
 	}
 	return b
 }
@@ -100,6 +101,7 @@ func (b *bodyStream) keep(p []byte) {
 	if b.tail == nil {
 		return
 	}
+	b.head = append(b.head, p[:min(len(p), overlapBytes-len(b.head))]...)
 	if len(p) >= overlapBytes {
 		b.tail = append(b.tail[:0], p[len(p)-overlapBytes:]...)
 		return

@@ -68,8 +68,8 @@ func newLine(bodies ...string) *line {
 	return l
 }
 
-// cut ends the connection so many bytes behind a command that asks for a body,
-// so often.
+// cut ends the connection so many bytes behind a command that asks for a body, or
+// for a part of it that is not its beginning, so often.
 func (l *line) cut(after int64, how mailtest.Ending, times int) {
 	l.cutInTurn(how, times, after)
 }
@@ -84,7 +84,7 @@ func (l *line) cutInTurn(how mailtest.Ending, times int, after ...int64) {
 func (l *line) heard(command string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.times > 0 && strings.Contains(command, "BODY.PEEK[]") {
+	if l.times > 0 && strings.Contains(command, "BODY.PEEK[]") && !strings.Contains(command, "[]<0.") {
 		l.times--
 		l.Cut(l.after[0], l.how)
 		l.after = append(l.after[1:], l.after[0])
@@ -140,7 +140,7 @@ func (l *line) want(t *testing.T, b *box, uids ...mail.UID) {
 
 // A message whose connection is lost, wherever and in whatever way, comes whole
 // in the same fetch once enough of it had come, and no byte of it twice but for
-// the overlap. The fetch tells how its connection ended, and nothing is blamed.
+// what is compared. The fetch tells how its connection ended, and nothing is blamed.
 func TestResumeAtAnyPlace(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 20
@@ -171,7 +171,7 @@ func TestResumeAtAnyPlace(t *testing.T) {
 				if item := b.items[1]; !item.Date.Equal(mailtest.IMAPDate()) {
 					t.Errorf("%s: the date is %v", place, item.Date)
 				}
-				if n, most := l.Sent(), int64(size+overlapBytes+2*slack); n > most {
+				if n, most := l.Sent(), int64(size+2*overlapBytes+2*slack); n > most {
 					t.Errorf("%s: %d bytes crossed the line, want at most %d", place, n, most)
 				}
 				if l.source.care.needed(mail.Inbox) || l.Dials() != 2 {
@@ -202,7 +202,7 @@ func TestResumeThenTheRest(t *testing.T) {
 	})
 }
 
-// Many cuts in one message of several slices: each costs an overlap.
+// Many cuts in one message of several slices: each costs what is compared.
 func TestResumeAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	const size = 2*sliceBytes + 5<<20
@@ -220,7 +220,7 @@ func TestResumeAgainAndAgain(t *testing.T) {
 		if n := l.Dials(); n != cuts+1 {
 			t.Errorf("%d connections, want %d", n, cuts+1)
 		}
-		if n, most := l.Sent(), int64(size+cuts*(overlapBytes+slack)); n > most {
+		if n, most := l.Sent(), int64(size+cuts*(2*overlapBytes+slack)); n > most {
 			t.Errorf("%d bytes crossed the line, want at most %d", n, most)
 		}
 		for _, command := range l.server.Heard("UID FETCH") {
@@ -343,10 +343,21 @@ func TestResumeWaitsForTheServer(t *testing.T) {
 	})
 }
 
-// What a server can do to the rest of a message. Never does a byte come that is
-// not the message's, and never is the message blamed.
+// What a server can do to the rest of a message, from the first part that it is
+// asked for on or from the second. Never does a byte come that is not the
+// message's, and never is the message blamed.
 func TestResumeLies(t *testing.T) {
 	t.Parallel()
+	for name, honest := range map[string]int{"at once": 0, "behind the beginning": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testLies(t, honest)
+		})
+	}
+}
+
+// testLies has a server tell lies behind so many honest parts.
+func testLies(t *testing.T, honest int) {
 	body := noise(2 << 20)
 	const at = 1 << 20
 	other := noise(4 << 20)[2<<20:]
@@ -413,21 +424,25 @@ func TestResumeLies(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				l := newLine(body)
-				l.server.Part = tt.part
-				first := true
+				l.server.Part = func(body string, from, count int) (string, string) {
+					if tt.part == nil || from == 0 && honest > 0 {
+						return mailtest.IMAPPart(body, from, count)
+					}
+					return tt.part(body, from, count)
+				}
+				asked := 0
 				l.server.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
-					switch {
-					case !strings.Contains(command, "BODY.PEEK[]"):
-						return false
-					case first:
-						first = false
-						l.Cut(at, mailtest.EndReset)
-						if tt.change != nil {
-							l.server.Change(func() { tt.change(l) })
-						}
+					if !strings.Contains(command, "BODY.PEEK[]") {
 						return false
 					}
-					return tt.on != nil && tt.on(c, tag)
+					if asked++; asked > 1 {
+						return tt.on != nil && asked > 1+honest && tt.on(c, tag)
+					}
+					l.Cut(at, mailtest.EndReset)
+					if tt.change != nil {
+						l.server.Change(func() { tt.change(l) })
+					}
+					return false
 				}
 				b, err := l.fetch(t, t.Context())
 				l.Wait()
@@ -450,6 +465,57 @@ func TestResumeLies(t *testing.T) {
 					t.Errorf("%d connections, want 2", n)
 				}
 			})
+		})
+	}
+}
+
+// A server that makes up MIME with other boundaries for each session sends another
+// message, although it is as long and has the same bytes where the line was cut.
+func TestResumeOtherRendering(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rendered := func(boundary string) string {
+			return "Content-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n" + noise(2<<20) + "\r\n--" + boundary + "--\r\n"
+		}
+		l := newLine(rendered("first"))
+		l.server.On = func(_ *mailtest.IMAPTalk, _, command string) bool {
+			if strings.Contains(command, "BODY.PEEK[]") && !l.WasCut() {
+				l.Cut(1<<20, mailtest.EndReset)
+				l.server.Change(func() { l.box.Messages[0].Body = rendered("other") })
+			}
+			return false
+		}
+		b, err := l.fetch(t, t.Context())
+		l.want(t, b)
+		if mail.ErrorClass(err) != mail.ClassConnect || l.Dials() != 2 || l.source.care.parts() {
+			t.Errorf("after %d connections the fetch ended with %v, parts are asked for: %v", l.Dials(), err, l.source.care.parts())
+		}
+		l.Wait()
+	})
+}
+
+// The first answer need not tell the size before the body; then it is the body's.
+func TestResumeSizeBehindTheBody(t *testing.T) {
+	t.Parallel()
+	const size = 2 << 20
+	for _, told := range []int{size, size + 6} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newLine(noise(size))
+			l.server.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
+				if !strings.Contains(command, "BODY.PEEK[]") || l.WasCut() {
+					return false
+				}
+				l.Cut(1<<20, mailtest.EndReset)
+				l.server.Change(func() { l.box.Messages[0].Body = noise(told) })
+				c.Printf("* 1 FETCH (UID 1 BODY[] {%d}\r\n%s RFC822.SIZE %d)", size, noise(size), size)
+				c.Printf("%s OK done", tag)
+				return true
+			}
+			b, err := l.fetch(t, t.Context())
+			if _, whole := b.whole[1]; whole != (told == size) || mail.ErrorClass(err) != mail.ClassConnect || l.Dials() != 2 {
+				t.Errorf("with %d bytes: whole is %v after %d connections, the fetch ended with %v", told, whole, l.Dials(), err)
+			}
+			l.Wait()
 		})
 	}
 }

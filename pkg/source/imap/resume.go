@@ -29,6 +29,19 @@ const (
 	// maxBarren is how many connections in a row may fail to bring resumeFrom
 	// before a message is given up; one that fell silent counts twice.
 	maxBarren = 4
+
+	// spareSessions is how many connections a message may take beside one for each
+	// worthSession of it that came, and quickSessions how many before each further
+	// one waits until sessionEvery has passed since the last. Providers lock an
+	// account that signs in too often, and do not say how often that is: a box on
+	// the way that cuts each connection behind 260 KiB had us sign in 8,000 times,
+	// as fast as we could, for a message of 2 GiB. Now these are 86 times, six a
+	// minute. A line that loses its connection behind each MiB or later comes to its
+	// end, and where it is slow enough to do so, 1 Mbit/s, hardly waits.
+	spareSessions = 64
+	worthSession  = 1 << 20
+	quickSessions = 16
+	sessionEvery  = 10 * time.Second
 )
 
 // resumeWaits is how long to wait after so many barren connections in a row: a
@@ -57,6 +70,8 @@ type bodyStream struct {
 	from io.Reader  // the literal, and then rest
 	rest *remainder // nil: on the fetch's own connection still
 
+	opened int         // connections after the fetch's own, those in vain included
+	last   time.Time   // when the last of them was
 	began  int64       // given when the connection in hand was opened
 	barren int         // connections in a row that brought too little
 	lost   *mail.Error // what ended the fetch's own connection, nil: nothing
@@ -138,7 +153,7 @@ func (b *bodyStream) next(err error) error {
 		return nil
 	}
 	if b.rest != nil || b.barren > 0 {
-		f.source.options.Log.Info("the rest of the message could not be had", "err", last)
+		f.source.options.Log.Info("the rest of the message could not be had", "connections", b.opened, "err", last)
 	}
 	if mail.AsksToWait(last) {
 		return last
@@ -172,7 +187,7 @@ func (b *bodyStream) mayResume(err *mail.Error) bool {
 	if b.tail == nil || b.given < resumeFrom || b.barren >= maxBarren || !f.care.parts() {
 		return false
 	}
-	if !b.answer.named || b.answer.other {
+	if !b.answer.named || b.answer.other || int64(b.opened) >= spareSessions+b.given/worthSession {
 		return false
 	}
 	switch err.Class {
@@ -181,7 +196,16 @@ func (b *bodyStream) mayResume(err *mail.Error) bool {
 		return false
 	}
 	d := resumeWaits[b.barren]
-	return (d == 0 || b.given >= waitFrom) && f.wait(d)
+	return (d == 0 || b.given >= waitFrom) && f.wait(max(d, b.pause()))
+}
+
+// pause is how long the next connection should wait because of those before it,
+// not more than 0 for not at all.
+func (b *bodyStream) pause() time.Duration {
+	if b.opened < quickSessions {
+		return 0
+	}
+	return sessionEvery - time.Since(b.last)
 }
 
 // wait waits, and reports whether the fetch is still wanted then.
@@ -207,6 +231,7 @@ func (f *fetch) untilAborted() (context.Context, context.CancelFunc) {
 
 // open opens the next connection and finds the place in the message there.
 func (b *bodyStream) open() error {
+	b.opened, b.last = b.opened+1, time.Now()
 	rest, err := b.fetch.remainderOf(b)
 	if err != nil {
 		return err

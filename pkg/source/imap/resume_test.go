@@ -248,6 +248,52 @@ func TestResumeBarrenInBetween(t *testing.T) {
 	})
 }
 
+// A box on the way that cuts each connection soon costs a bounded number of
+// sign-ins, and not many in a minute: providers lock accounts for that.
+func TestResumeBoundsSignIns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine(noise(2*sliceBytes + 5<<20))
+		l.cut(2*overlapBytes+260<<10, mailtest.EndReset, 1000)
+		began := time.Now()
+		b, err := l.fetch(t, t.Context())
+		if mail.ErrorClass(err) != mail.ClassConnect {
+			t.Errorf("the fetch ended with %v", err)
+		}
+		l.want(t, b)
+		l.Wait()
+		n, took := l.Dials(), time.Since(began)
+		if n < spareSessions || n > 2*spareSessions {
+			t.Errorf("%d connections", n)
+		}
+		if most := quickSessions + 1 + int(took/sessionEvery); n > most {
+			t.Errorf("%d connections in %s, want at most %d", n, took, most)
+		}
+	})
+}
+
+// A slow line that loses its connection each MiB brings the largest message, and
+// waits for nothing: a MiB takes it longer than the pause.
+func TestResumeSlowLineComesToItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const size, each, takes = int64(2 << 30), int64(1 << 20), 15 * time.Second
+		f := &fetch{Session: &Session{care: &care{}, alive: t.Context()}, ctx: t.Context(), refs: mail.Refs{Validity: 7}}
+		b := f.newBodyStream(nil, 1, &answer{named: true, size: size}, nil, size)
+		began := time.Now()
+		for b.given = each; b.given < size; b.given += each {
+			if !b.mayResume(&mail.Error{Class: mail.ClassConnect}) {
+				t.Fatalf("it ends behind %d bytes and %d connections", b.given, b.opened)
+			}
+			b.opened, b.last = b.opened+1, time.Now()
+			time.Sleep(takes)
+		}
+		if took, most := time.Since(began), time.Duration(size/each)*takes; took > most {
+			t.Errorf("it took %s, want %s", took, most)
+		}
+	})
+}
+
 // A line that brings too little each time is given up soon, and so is a server
 // that has gone for good or falls silent: the error is the first one.
 func TestResumeGivesUp(t *testing.T) {

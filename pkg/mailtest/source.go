@@ -59,8 +59,8 @@ type ServerBox struct {
 	// less for nothing.
 	Size int64
 
-	// Refuse is what Select returns.
-	Refuse error
+	// Refuse is what Select returns, RefuseDates what Older does.
+	Refuse, RefuseDates error
 }
 
 // ServerMessage is a message of a ServerBox.
@@ -205,6 +205,9 @@ func (s *serverSession) Older(ctx context.Context, since time.Time) (mail.UIDSet
 	}
 	if s.server.NoDates {
 		return nil, &mail.Error{Op: "fake search", Mailbox: s.box.Name, Scope: mail.ScopeMailbox, Class: mail.ClassServer, Err: mail.ErrNoDates}
+	}
+	if s.box.RefuseDates != nil {
+		return nil, s.box.RefuseDates
 	}
 	var older mail.UIDSet
 	for _, m := range s.box.Messages {

@@ -48,7 +48,8 @@ type Session interface {
 	// clearly is not among them, so that nothing is left out by mistake; nor must
 	// be what arrived on the day before, for servers compare days in time zones of
 	// their own. mail.ErrNoDates is in the error's chain where the source, or this
-	// server, does not search by date; the session goes on.
+	// server, does not search by date; the session goes on. A server that only does
+	// not do so now is an error of the mailbox without it.
 	Older(ctx context.Context, since time.Time) (mail.UIDSet, error)
 
 	// Fetch reads the bodies of refs, all of them in the selected mailbox,

@@ -2,6 +2,7 @@ package pull_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -95,6 +96,24 @@ func TestSinceWithoutDates(t *testing.T) {
 	}
 	if r := w.mustComplete(t, from(3)); !r.Mailboxes[0].Unchanged {
 		t.Errorf("again: got %+v", r)
+	}
+}
+
+// A server that does not search by date for now costs the mailbox, not years of
+// mail that nobody asked for; and the pass knows that it asks to wait.
+func TestSinceRefusedForNow(t *testing.T) {
+	t.Parallel()
+	w := dated(6)
+	box("Work", letters(2)...)(w.server)
+	w.server.Box(mail.Inbox).RefuseDates = &mail.Error{Op: "fake search", Mailbox: mail.Inbox, Scope: mail.ScopeMailbox, Class: mail.ClassThrottled, Err: errors.New("slow down")}
+	r, err := w.run(t.Context(), nil, from(3))
+	if !mail.AsksToWait(err) || mail.ErrorScope(err) != mail.ScopeMailbox || r.New != 2 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	w.holds(t, 0)
+	w.server.Box(mail.Inbox).RefuseDates = nil
+	if r := w.mustComplete(t, from(3)); r.New != 3 || r.Excluded != 3 {
+		t.Errorf("then: got %+v", r)
 	}
 }
 

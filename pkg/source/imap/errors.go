@@ -57,7 +57,7 @@ func (e *refused) passes() bool {
 	if e.Condition == "BAD" {
 		return wire.SaidDelay(e.Text) > 0
 	}
-	return e.Code == "UNAVAILABLE" || e.class() != mail.ClassServer // RFC 5530 section 3
+	return e.Code == "UNAVAILABLE" || e.Code == "INUSE" || e.class() != mail.ClassServer // RFC 5530 section 3
 }
 
 // refusal returns the error for a command that the server refused.

@@ -41,7 +41,9 @@ func (s *Session) Older(ctx context.Context, since time.Time) (mail.UIDSet, erro
 }
 
 // searchByDate lists the messages that a criterion fits. mail.ErrNoDates is in
-// the error's chain where the answer is of no use.
+// the error's chain where the answer is of no use, but not where the server may
+// give a better one another time: it would be pulled whole, and what came stays
+// in the archive for good.
 func (s *Session) searchByDate(ctx context.Context, criterion string) (mail.UIDSet, error) {
 	command := "UID SEARCH " + criterion
 	if s.wire.Has("ESEARCH") {
@@ -50,6 +52,9 @@ func (s *Session) searchByDate(ctx context.Context, criterion string) (mail.UIDS
 	f, err := s.collect(ctx, command, newExamined(false))
 	if err != nil {
 		return nil, err
+	}
+	if no, ok := errors.AsType[*refused](f.useless); ok && no.passes() {
+		return nil, s.refusal(opSelect, mail.Ref{Mailbox: s.selected}, mail.ScopeMailbox, no)
 	}
 	if f.useless != nil {
 		return nil, &mail.Error{

@@ -65,6 +65,37 @@ func TestOlder(t *testing.T) {
 	}
 }
 
+// A refusal that passes says nothing of the server's way with dates: it is the
+// mailbox's error.
+func TestOlderRefusedForNow(t *testing.T) {
+	t.Parallel()
+	for answer, class := range map[string]mail.Class{
+		"NO [LIMIT] too much":                          mail.ClassThrottled,
+		"NO [THROTTLED] slow down":                     mail.ClassThrottled,
+		"NO [UNAVAILABLE] the index is away":           mail.ClassServer,
+		"NO [INUSE] locked":                            mail.ClassServer,
+		"NO [OVERQUOTA] enough for today":              mail.ClassQuota,
+		"NO account exceeded command limits":           mail.ClassThrottled,
+		"BAD Suggested Backoff Time: 300 milliseconds": mail.ClassServer,
+	} {
+		for _, refused := range []string{" BEFORE ", " SINCE "} {
+			p := &peer{messages: sized(6, 10)}
+			p.on = func(c *talk, tag, command string) bool {
+				if !strings.Contains(command, refused) {
+					return false
+				}
+				c.printf("%s %s", tag, answer)
+				return true
+			}
+			session, _ := selectInbox(t, p.listen(t))
+			_, err := session.Older(context.Background(), time.Now())
+			if errors.Is(err, mail.ErrNoDates) || mail.ErrorScope(err) != mail.ScopeMailbox || mail.ErrorClass(err) != class {
+				t.Errorf("%s%q: got %v of class %s", refused, answer, err, mail.ErrorClass(err))
+			}
+		}
+	}
+}
+
 // A server that nobody here wrote is asked the same.
 func TestOlderRealServer(t *testing.T) {
 	t.Parallel()

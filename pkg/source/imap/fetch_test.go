@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -337,6 +338,45 @@ func TestFetchNoBodyAtAll(t *testing.T) {
 	}
 	if len(b.whole[12]) != 0 {
 		t.Errorf("the empty message has %d bytes", len(b.whole[12]))
+	}
+}
+
+// Messages that are removed while others are looked for move those behind them up.
+func TestFetchBySequenceAfterExpunge(t *testing.T) {
+	t.Parallel()
+	p := &peer{caps: "ESEARCH", messages: sized(6, 500)}
+	served := p.messages
+	remove := func(c *talk, seq int) {
+		p.messages = slices.Delete(slices.Clone(p.messages), seq-1, seq)
+		c.printf("* %d EXPUNGE", seq)
+	}
+	p.on = func(c *talk, tag, command string) bool {
+		switch {
+		case strings.HasPrefix(command, "UID FETCH") && strings.Contains(command, "BODY.PEEK[]"):
+			c.printf("%s OK done", tag)
+			return true
+		case command == "UID FETCH 15 (UID)":
+			c.printf("* 6 FETCH (UID 15)")
+			c.printf("* 0 EXPUNGE") // no message has this number
+			remove(c, 1)
+			c.printf("%s OK done", tag)
+			return true
+		case command == "NOOP":
+			remove(c, 2)
+		}
+		return false
+	}
+	session, refs := selectInbox(t, p.listen(t))
+	b := newBox(t)
+	if err := session.Fetch(context.Background(), refs, b); err != nil {
+		t.Fatalf("fetch: %v", err)
+	}
+	b.check(refs, served)
+	b.wantWhole(11, 13, 14, 15)
+	for _, uid := range []mail.UID{10, 12} {
+		if err := b.failed[uid]; !errors.Is(err, mail.ErrGone) {
+			t.Errorf("uid %d ended with %v", uid, err)
+		}
 	}
 }
 

@@ -148,13 +148,31 @@ type sighting struct {
 	listed bool
 }
 
+// sightings are those of a group.
+type sightings map[mail.UID]sighting
+
+// expunge takes out the message with a sequence number that is removed. Those
+// behind it have one less from then on (RFC 9051 section 7.5.1).
+func (there sightings) expunge(seq uint32) {
+	for uid, s := range there {
+		switch {
+		case seq == 0 || s.seq < seq:
+		case s.seq == seq:
+			delete(there, uid)
+		default:
+			s.seq--
+			there[uid] = s
+		}
+	}
+}
+
 // confirm asks for those that were not found by a second method: what is gone
 // from the server is not missing, so a server that answers every FETCH with
 // nothing would have us call a mailbox complete of which we have nothing. NOOP
 // comes first, because a server may say only then that messages were removed
 // (RFC 9051 section 5.2). A SEARCH that listed more than there is, as some do,
 // confirms nothing.
-func (f *fetch) confirm(ctx context.Context, group []mail.UID, there map[mail.UID]sighting) error {
+func (f *fetch) confirm(ctx context.Context, group []mail.UID, there sightings) error {
 	var absent mail.UIDSet
 	for _, uid := range group {
 		if s := there[uid]; s.seq == 0 && s.no == nil {
@@ -166,8 +184,11 @@ func (f *fetch) confirm(ctx context.Context, group []mail.UID, there map[mail.UI
 	}
 	var uids uidList
 	_, err := f.aside(ctx, opFetch, []string{"NOOP", "UID SEARCH UID " + absent.String()}, func(r wire.Response) error {
-		if r.Type == "SEARCH" {
+		switch r.Type {
+		case "SEARCH":
 			_ = uids.addSearch(r.Raw) // what makes no sense confirms nothing
+		case "EXPUNGE":
+			there.expunge(r.Num)
 		}
 		return nil
 	})
@@ -185,16 +206,20 @@ func (f *fetch) confirm(ctx context.Context, group []mail.UID, there map[mail.UI
 
 // look asks for nothing but the UID of each message. FETCH is asked and not
 // SEARCH, because some servers find by SEARCH what they cannot fetch.
-func (f *fetch) look(ctx context.Context, uids []mail.UID) (map[mail.UID]sighting, error) {
+func (f *fetch) look(ctx context.Context, uids []mail.UID) (sightings, error) {
 	commands := make([]string, len(uids))
 	for i, uid := range uids {
 		commands[i] = "UID FETCH " + strconv.FormatUint(uint64(uid), 10) + " (UID)"
 	}
-	there := make(map[mail.UID]sighting, len(uids))
+	there := make(sightings, len(uids))
 	statuses, err := f.aside(ctx, opFetch, commands, func(r wire.Response) error {
-		uid, ok := fetchedUID(r.Nodes)
-		if r.Type == "FETCH" && ok && len(there) < 2*lookGroup {
-			there[uid] = sighting{seq: r.Num}
+		switch r.Type {
+		case "FETCH":
+			if uid, ok := fetchedUID(r.Nodes); ok && len(there) < 2*lookGroup {
+				there[uid] = sighting{seq: r.Num}
+			}
+		case "EXPUNGE":
+			there.expunge(r.Num)
 		}
 		return nil
 	})

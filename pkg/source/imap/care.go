@@ -2,6 +2,7 @@ package imap
 
 import (
 	"sync"
+	"time"
 
 	"mailpull/pkg/mail"
 )
@@ -13,6 +14,12 @@ const (
 
 	// maxBlamed bounds what is remembered of single messages.
 	maxBlamed = 64
+
+	// believed is how long the server's compression and its parts of messages are
+	// left alone once they seemed bad. The source lives as long as the daemon, and
+	// one cut or one odd message must not cost all passes until that ends; to try
+	// again costs one session.
+	believed = 6 * time.Hour
 )
 
 // care remembers, for the sessions of one source, where a session ended in the
@@ -30,8 +37,8 @@ type care struct {
 	mu      sync.Mutex
 	careful map[mail.MailboxName]int // how many messages must still go well
 	blamed  map[mail.Ref]bool
-	plain   bool // no session is compressed
-	noParts bool // parts of messages cannot be had, or not be put together
+	plain   time.Time // no session is compressed until then
+	noParts time.Time // parts of messages cannot be had, or not be put together, until then
 }
 
 // needed reports whether a mailbox is to be fetched with care.
@@ -95,17 +102,18 @@ func (c *care) among(refs mail.Refs) mail.UIDSet {
 }
 
 // sendsNoParts notes that the server does not send parts of messages as they are
-// asked for. Then a large message is asked for anew when its connection is lost,
-// as every other: to read over what came before would cost as much.
+// asked for. For a while a large message is asked for anew then when its
+// connection is lost, as every other: to read over what came before would cost as
+// much.
 func (c *care) sendsNoParts() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.noParts = true
+	c.noParts = time.Now().Add(believed)
 }
 
 // parts reports whether a part of a message may be asked for.
 func (c *care) parts() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.noParts
+	return !time.Now().Before(c.noParts)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"mailpull/pkg/mail"
 )
@@ -189,6 +191,27 @@ func TestCareIsBounded(t *testing.T) {
 	if len(c.careful) != 0 {
 		t.Errorf("counts are kept of %v", c.careful)
 	}
+}
+
+// What one session taught about the server is not believed until the daemon ends.
+func TestCareForgetsTheServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c care
+		if c.isPlain() || !c.parts() {
+			t.Error("something is believed from the beginning")
+		}
+		c.bePlain()
+		c.sendsNoParts()
+		for _, wait := range []time.Duration{0, believed - time.Second} {
+			if time.Sleep(wait); !c.isPlain() || c.parts() {
+				t.Errorf("forgotten already: plain is %v, parts %v", c.isPlain(), c.parts())
+			}
+		}
+		if time.Sleep(time.Second); c.isPlain() || !c.parts() {
+			t.Errorf("believed still: plain is %v, parts %v", c.isPlain(), c.parts())
+		}
+	})
 }
 
 // An answer that cannot be read costs its message and a connection or two,

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"errors"
+	"time"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/wire"
@@ -15,10 +16,12 @@ func (f *fetch) compress() error {
 		return nil
 	}
 	if err := f.wire.Compress(f.ctx, f.speed.isSlow()); err != nil {
-		f.care.bePlain()
+		if f.ctx.Err() == nil && f.alive.Err() == nil { // else we ended it
+			f.care.bePlain()
+		}
 		return err
 	}
-	f.compressed, f.plain = f.wire.Compressed(), f.well
+	f.compressed = f.wire.Compressed()
 	return nil
 }
 
@@ -28,28 +31,28 @@ func (f *fetch) isMore() bool {
 }
 
 // blamesCompression reports whether a session may have ended because the server
-// compresses badly: its stream was damaged, or nothing came of it. The next one
-// does without, at once.
+// compresses badly: its stream was damaged, or nothing came of it in this or an
+// earlier fetch. The next one does without, at once.
 func (f *fetch) blamesCompression(dead *mail.Error) bool {
-	if !f.compressed || f.well > f.plain && !errors.Is(dead.Err, wire.ErrDamaged) {
+	if !f.compressed || f.inflated && !errors.Is(dead.Err, wire.ErrDamaged) {
 		return false
 	}
 	f.care.bePlain()
-	f.warnings.Warn("the server's compression is not used again in this pass", "cause", wire.Text(dead.Err.Error()))
+	f.warnings.Warn("the server's compression is not used for a while", "for", believed, "cause", wire.Text(dead.Err.Error()))
 	dead.Retry = mail.RetryNow
 	return true
 }
 
-// bePlain has no later session be compressed.
+// bePlain has no session be compressed for a while.
 func (c *care) bePlain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.plain = true
+	c.plain = time.Now().Add(believed)
 }
 
-// isPlain reports whether no session is to be compressed.
+// isPlain reports whether no session is to be compressed now.
 func (c *care) isPlain() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.plain
+	return time.Now().Before(c.plain)
 }

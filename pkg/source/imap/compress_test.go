@@ -201,16 +201,74 @@ func TestCompressedOverSlowLine(t *testing.T) {
 // one does without, although messages came before.
 func TestCompressionThatFailsLater(t *testing.T) {
 	t.Parallel()
-	f := &fetch{Session: &Session{care: &care{}, compressed: true, warnings: wire.NewWarnings(slog.New(slog.DiscardHandler))}, well: 5, plain: 5}
+	f := &fetch{Session: &Session{care: &care{}, warnings: wire.NewWarnings(slog.New(slog.DiscardHandler))}}
+	f.wentWell(1)
+	f.compressed = true
 	dead := &mail.Error{Class: mail.ClassTimeout, Err: wire.ErrTimeout}
 	if !f.blamesCompression(dead) || dead.Retry != mail.RetryNow || !f.care.isPlain() {
 		t.Errorf("silence: %+v", dead)
 	}
-	f.care, f.well = &care{}, 6
+	f.care = &care{}
+	f.wentWell(2)
 	if dead := (&mail.Error{Class: mail.ClassTimeout, Err: wire.ErrTimeout}); f.blamesCompression(dead) || f.care.isPlain() {
 		t.Errorf("silence after a message: %+v", dead)
 	}
 	if dead := (&mail.Error{Class: mail.ClassProtocol, Err: wire.ErrDamaged}); !f.blamesCompression(dead) || !f.care.isPlain() {
 		t.Errorf("damage after a message: %+v", dead)
+	}
+}
+
+// A session that brought messages compressed and is cut at the beginning of its
+// next fetch was not cut because of that.
+func TestCompressionThatWentWellIsNotBlamed(t *testing.T) {
+	t.Parallel()
+	server := &mailtest.IMAPServer{Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", bodies(sized(4, 120))...)}}
+	server.On = func(c *mailtest.IMAPTalk, _, command string) bool {
+		if !strings.HasPrefix(command, "UID FETCH 4 ") {
+			return false
+		}
+		c.HangUp()
+		return true
+	}
+	source, link := compressing(server)
+	session, refs := selectInbox(t, source)
+	b := newBox(t)
+	refs.UIDs = mail.UIDSet{{Lo: 1, Hi: 3}}
+	if err := session.Fetch(t.Context(), refs, b); err != nil || len(b.whole) != 3 || !session.compressed {
+		t.Fatalf("%d messages, %v", len(b.whole), err)
+	}
+	refs.UIDs = mail.UIDSet{{Lo: 4, Hi: 4}}
+	if err := session.Fetch(t.Context(), refs, b); mail.ErrorClass(err) != mail.ClassConnect || source.care.isPlain() {
+		t.Errorf("the fetch ended with %v, compression is not used any more: %v", err, source.care.isPlain())
+	}
+	link.Wait()
+}
+
+// Who ends the fetch while the server is asked to compress learns nothing of it.
+func TestCompressionThatWeEnd(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(session *Session, cancel func()){
+		"context": func(_ *Session, cancel func()) { cancel() },
+		"abort":   func(session *Session, _ func()) { session.Abort() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			server := &mailtest.IMAPServer{Boxes: []*mailtest.IMAPBox{mailtest.NewIMAPBox("INBOX", bodies(sized(4, 120))...)}}
+			server.On = func(c *mailtest.IMAPTalk, _, command string) bool {
+				if command != "COMPRESS DEFLATE" {
+					return false
+				}
+				c.Stall()
+				return true
+			}
+			source, link := compressing(server)
+			session, refs := selectInbox(t, source)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			time.AfterFunc(time.Second, func() { end(session, cancel) })
+			if err := session.Fetch(ctx, refs, newBox(t)); err == nil || source.care.isPlain() {
+				t.Errorf("%s: the fetch ended with %v, compression is not used any more: %v", name, err, source.care.isPlain())
+			}
+			link.Wait()
+		})
 	}
 }

@@ -112,7 +112,6 @@ type fetch struct {
 	torn      bool       // a body could not be read to its end
 	looking   mail.UID   // looked for with care
 	well      int        // refs that came whole or are gone
-	plain     int        // of them, before the server compressed
 	settled   int        // refs settled since the last Settled
 	bytes     int64      // of the bodies handed over since then
 	since     time.Time  // when that was

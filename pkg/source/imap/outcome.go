@@ -257,6 +257,7 @@ func (f *fetch) found(uid mail.UID, s sighting) error {
 // wentWell notes that a message came whole or is gone.
 func (f *fetch) wentWell(uid mail.UID) {
 	f.well++
+	f.inflated = f.compressed
 	f.care.well(f.ref(uid))
 }
 

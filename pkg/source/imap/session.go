@@ -30,6 +30,7 @@ type Session struct {
 	aborted  atomic.Bool
 
 	compressed bool // the server compresses what it sends
+	inflated   bool // a message came whole, or is gone, since it does
 }
 
 // Close implements pull.Session: it says LOGOUT.

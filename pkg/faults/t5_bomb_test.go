@@ -64,7 +64,7 @@ func t5ListBombs() []t5Case {
 			lie: numbers("* SEARCH ", " ", million, func(i int) int { return 2 * (million - i) })},
 		{row: "I-8", name: "a million even numbers, rising", listing: true, want: "complete",
 			lie: numbers("* SEARCH ", " ", million, func(i int) int { return 2 + 2*i })},
-		{row: "I-8", name: "numbers without an end", listing: true, want: t5Protocol,
+		{row: "I-8", name: "numbers without an end", listing: true, want: t5Protocol, limits: wire.Limits{Messages: million},
 			lie: numbers("* SEARCH ", " ", 2*million, func(i int) int { return 1_000_000_000 + 2*i })},
 		{row: "I-8", name: "a million ranges", listing: true, want: "complete",
 			lie: numbers("* ESEARCH UID ALL ", ",", million, func(i int) int { return 2 + 2*i })},

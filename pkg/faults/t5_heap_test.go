@@ -15,7 +15,7 @@ const (
 	// beyond what there was before.
 	t5HeapGrowth = 16 << 20
 
-	// t5Listing is the same for a listing, of which 16 MiB are permitted. A
+	// t5Listing is the same for a listing, of which 16 MiB are held at once. A
 	// million gaps between UIDs cost twice their eight megabytes while they are
 	// sorted; names of mailboxes are kept as they are on the wire, too.
 	t5Listing = 48 << 20

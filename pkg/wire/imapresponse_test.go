@@ -83,7 +83,7 @@ func TestLongLineCostsItsLimit(t *testing.T) {
 		"* SEARCH" + strings.Repeat(" 1", 2<<20):  1 << 20,
 		"* LIST () " + strings.Repeat("x", 2<<20): 300_000,
 	} {
-		conn := newConn(&fixed{in: strings.NewReader(in)}, Limits{Line: 300_000, Listing: 1 << 20}.WithDefaults(), nil)
+		conn := newConn(&fixed{in: strings.NewReader(in)}, Limits{Line: 300_000, Listing: 1 << 20, Messages: 1000}.WithDefaults(), nil)
 		s := newIMAPStream(conn, &said{})
 		var err error
 		for err == nil { // a listing comes in pieces
@@ -95,6 +95,48 @@ func TestLongLineCostsItsLimit(t *testing.T) {
 		if got := len(s.buf); got > most+streamBuffer {
 			t.Errorf("%.10s: a buffer of %d bytes for a line of at most %d", in, got, most)
 		}
+	}
+}
+
+// A listing may be as long as a mailbox of Limits.Messages makes it, and costs no
+// more memory than before: it is read in pieces. What cannot be cut is bounded as
+// ever.
+func TestListingOfAllMessages(t *testing.T) {
+	t.Parallel()
+	const messages, most = 100_000, 128 << 10
+	numbers := func(n int, sep string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%d%s", 4_000_000_000+2*i, sep)
+		}
+		return b.String()
+	}
+	for name, tt := range map[string]struct {
+		in   string
+		want error
+	}{
+		"SEARCH":                {"* SEARCH " + numbers(messages, " ") + "\r\n", nil},
+		"ESEARCH":               {"* ESEARCH (TAG \"x\") UID ALL " + numbers(messages, ",") + "1\r\n", nil},
+		"more than the mailbox": {"* SEARCH " + numbers(2*messages, " ") + "\r\n", ErrTooMuch},
+		"a long number":         {"* SEARCH 1 2 " + strings.Repeat("3", 1<<20) + "\r\n", ErrTooMuch},
+		"a long number, whole":  {"* SEARCH 1 2 " + strings.Repeat("3", most+100) + "\r\n", ErrTooMuch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := newConn(&fixed{in: strings.NewReader(tt.in + "* 7 EXISTS\r\n")}, Limits{Line: 64 << 10, Listing: most, Messages: messages}.WithDefaults(), nil)
+			s := newIMAPStream(conn, &said{})
+			var r Response
+			var err error
+			for err == nil && r.Type != "EXISTS" {
+				r, err = s.response()
+				if got := len(s.buf); got > most+streamBuffer {
+					t.Fatalf("a buffer of %d bytes", got)
+				}
+			}
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	// maxPiece is how much of a listing is handed on at once, at least.
 	maxPiece = streamBuffer / 2
 
+	// bytesPerMessage is what a message takes of a listing at most: a UID of ten
+	// digits, and what stands between it and the next.
+	bytesPerMessage = 11
+
 	// smallLiteral is the largest literal that is not a message's body.
 	smallLiteral = 64 << 10
 )
@@ -81,12 +85,15 @@ func (s *imapStream) line() ([]byte, error) {
 		if i := bytes.IndexByte(s.buf[s.r+scanned:s.w], '\n'); i >= 0 {
 			line := s.buf[s.r : s.r+scanned+i]
 			s.allow(line)
+			if len(line) > s.most() {
+				return nil, s.tooMuch()
+			}
 			s.r += len(line) + 1
 			return bytes.TrimSuffix(line, []byte{'\r'}), s.spend(int64(len(line)))
 		}
 		scanned = s.buffered()
 		s.allow(s.buf[s.r:s.w])
-		if scanned > s.left {
+		if scanned > s.most() {
 			return nil, s.tooMuch()
 		}
 		if err := s.fill(); err != nil {
@@ -138,15 +145,21 @@ func (s *imapStream) cut() int {
 }
 
 // allow raises the allowance for the two responses that may be long because
-// they list a whole mailbox.
+// they list a whole mailbox: they may name as many messages as one may have.
 func (s *imapStream) allow(head []byte) {
 	if s.typed || len(head) < len("* ESEARCH ") {
 		return
 	}
 	s.typed = true
 	if isListing(head) {
-		s.left = max(s.left, s.conn.limits.Listing)
+		s.left = max(s.left+bytesPerMessage*s.conn.limits.Messages, s.conn.limits.Listing)
 	}
+}
+
+// most is how much of the response in hand may be held at once. What is read in
+// pieces may be longer than that.
+func (s *imapStream) most() int {
+	return min(s.left, max(s.conn.limits.Line, s.conn.limits.Listing))
 }
 
 // isListing reports whether a response begins like SEARCH or ESEARCH.
@@ -191,7 +204,7 @@ func (s *imapStream) fill() error {
 // in hand may be: the last step of a long listing would cost more than all
 // before it.
 func (s *imapStream) grow() {
-	more := min(len(s.buf), max(s.left-len(s.buf), 0)+streamBuffer)
+	more := min(len(s.buf), max(s.most()-len(s.buf), 0)+streamBuffer)
 	larger := make([]byte, len(s.buf)+more)
 	copy(larger, s.buf)
 	s.buf = larger

@@ -69,10 +69,10 @@ type Limits struct {
 	Bytes     int64 // received in one session; 0 means no limit
 	Literal   int64 // one message; 2 GiB
 	Line      int   // one line without its literals; 1 MiB
-	Listing   int   // one SEARCH or ESEARCH answer or all names of a LIST, or all lines of a UIDL; 16 MiB and 128 MiB
+	Listing   int   // all names of a LIST, what is held at once of a SEARCH or ESEARCH, or all lines of a UIDL; 16 MiB and 128 MiB
 	Depth     int   // nested parentheses; 64
 	Mailboxes int   // entries of one LIST; 100,000
-	Messages  int   // of one mailbox; 10,000,000
+	Messages  int   // of one mailbox, which bounds a SEARCH or ESEARCH; 10,000,000
 }
 
 // WithDefaults returns the limits with every zero field set to its default.

@@ -206,7 +206,7 @@ var errDiffers = errors.New("the archive's file differs from what the server sen
 // It is not asked for again in this pass. A file that differs will do so for
 // ever; one that could not be read is this machine's fault, and the next pass
 // looks again.
-func (p *pass) differ(v *visit, d mail.Delivery, why error) {
+func (p *pass) differ(d mail.Delivery, why error) {
 	err := &mail.Error{
 		Op: "pull", Mailbox: d.Item.Ref.Mailbox, UID: d.Item.Ref.UID, UIDL: d.Item.Ref.UIDL,
 		Scope: mail.ScopeMessage, Class: mail.ClassDisk, Err: why,
@@ -219,7 +219,4 @@ func (p *pass) differ(v *visit, d mail.Delivery, why error) {
 	p.mu.Lock()
 	p.whole-- // it came whole, and still counts among those that failed
 	p.mu.Unlock()
-	if v.differs == nil {
-		v.differs = err
-	}
 }

@@ -51,18 +51,16 @@ type failure struct {
 
 // noteGone notes a message that the server listed and does not have any more.
 func (p *pass) noteGone(v *visit, ref mail.Ref) {
-	f := failure{times: maxTries, gone: true}
-	p.setAside(ref, f)
+	p.setAside(ref, failure{times: maxTries, gone: true})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v.leave(ref, f)
+	v.noteGone(ref)
 }
 
 // noteFailure counts a failure of a message.
-func (p *pass) noteFailure(v *visit, ref mail.Ref, err error) {
+func (p *pass) noteFailure(ref mail.Ref, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v.fail(err)
 	f := p.failures.of(ref)
 	if f.times++; f.first == nil {
 		f.first = err
@@ -103,18 +101,22 @@ func (p *pass) someCame() bool {
 	return p.whole > 0
 }
 
-// failedIn returns how many messages of a mailbox failed, and did not come whole
-// after that, and what the first of them failed with.
-func (p *pass) failedIn(box mail.MailboxName) (n int, first error) {
+// failedOf returns how many of the messages that are missing failed, and what the
+// first of them failed with. One that came whole after that, or that the server
+// does not list any more, is not missing.
+func (p *pass) failedOf(missing mail.Refs) (n int, first error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var at mail.Ref
-	for ref, f := range p.failures[box] {
-		if f.gone {
+	if len(p.failures[missing.Mailbox]) == 0 {
+		return 0, nil
+	}
+	for ref := range missing.All {
+		f := p.failures.of(ref)
+		if f.times == 0 || f.gone {
 			continue
 		}
-		if n++; n == 1 || mail.CompareRefs(ref, at) < 0 {
-			at, first = ref, f.first
+		if n++; n == 1 {
+			first = f.first
 		}
 	}
 	return n, first
@@ -141,11 +143,13 @@ func (p *pass) withoutFailed(v *visit, refs mail.Refs) mail.Refs {
 	rest.UIDs, rest.UIDLs = refs.UIDs.Minus(p.failedUIDs(v, refs)), nil
 	for _, uidl := range refs.UIDLs {
 		ref := mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UIDL: uidl}
-		if f := p.failures.of(ref); f.times >= maxTries {
-			v.leave(ref, f)
-			continue
+		f := p.failures.of(ref)
+		if f.gone {
+			v.noteGone(ref)
 		}
-		rest.UIDLs = append(rest.UIDLs, uidl)
+		if f.times < maxTries {
+			rest.UIDLs = append(rest.UIDLs, uidl)
+		}
 	}
 	return rest
 }
@@ -156,33 +160,19 @@ func (p *pass) failedUIDs(v *visit, refs mail.Refs) mail.UIDSet {
 	for ref, f := range p.failures[refs.Mailbox] {
 		if f.times >= maxTries && ref.UID != 0 && ref.Validity == refs.Validity && refs.UIDs.Contains(ref.UID) {
 			ranges = append(ranges, mail.UIDRange{Lo: ref.UID, Hi: ref.UID})
+			if f.gone {
+				v.noteGone(ref)
+			}
 		}
 	}
-	out := mail.NewUIDSet(ranges)
-	for uid := range out.All { // in order, so that the same failure is always told
-		ref := mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UID: uid}
-		v.leave(ref, p.failures.of(ref))
-	}
-	return out
+	return mail.NewUIDSet(ranges)
 }
 
-// leave notes a message that the visit does not ask for. The caller holds the
+// noteGone notes that a message was listed and is gone. The caller holds the
 // pass's mutex.
-func (v *visit) leave(ref mail.Ref, f failure) {
-	if !f.gone {
-		v.fail(f.first)
-		return
-	}
+func (v *visit) noteGone(ref mail.Ref) {
 	if v.gone == nil {
 		v.gone = make(map[mail.Ref]struct{})
 	}
 	v.gone[ref] = struct{}{}
-}
-
-// fail keeps the first thing that went wrong with a message of the visit. The
-// caller holds the pass's mutex.
-func (v *visit) fail(err error) {
-	if v.err == nil {
-		v.err = err
-	}
 }

@@ -124,7 +124,7 @@ func (p *pass) sort(l *load, sealed map[mail.Key]mail.Delivery) (map[mail.Key]ma
 		d.Item, d.Key = s.item, s.key
 		if s.visit.present.contains(s.item.Ref) {
 			if why := differ[s.key]; why != nil {
-				p.differ(s.visit, d, why)
+				p.differ(d, why)
 				continue
 			}
 		} else if key, ok := s.visit.former.take(d); ok {
@@ -169,19 +169,13 @@ func (p *pass) account(l *load, items map[mail.Key]mail.Item, deliveries []mail.
 
 // finish gives a mailbox its result, once all that it brought is committed.
 func (p *pass) finish(v *visit) {
-	p.mu.Lock()
-	err, gone := v.err, len(v.gone)
-	p.mu.Unlock()
-	if err == nil {
-		err = v.differs
-	}
 	p.endMailbox(v.box.Name, false)
-	r := p.outcome(v.box, err)
-	if r.Complete() && !p.stillMatching(v, gone) {
+	r := p.outcome(v.box, nil)
+	if r.Complete() && !p.stillMatching(v, r.Gone) {
 		// A message that was gone may only have been refused: if it is still
 		// there, the next status counts more than this one and is looked into.
 		status := v.status
-		status.Messages = max(0, status.Messages-gone)
+		status.Messages = max(0, status.Messages-r.Gone)
 		err := p.Checkpoint.Complete(v.box.Name, status, v.listing.Total(), v.excluded)
 		if err == nil {
 			err = p.noteOrder(v)

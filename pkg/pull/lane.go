@@ -32,8 +32,8 @@ type lane struct {
 
 // visit is one opening of one mailbox. The lane that opened it writes it before
 // the first message is asked for. From then on it may be shared by several lanes
-// and the ladder: former and differs are the ladder's, and the pass's mutex
-// guards what stands at the end.
+// and the ladder: former is the ladder's, and the pass's mutex guards what stands
+// at the end.
 type visit struct {
 	box     mail.Mailbox
 	archive mail.Box // for the ladder; each lane adds through one of its own
@@ -64,12 +64,11 @@ type visit struct {
 	// left counts the older messages that this pass does not ask for.
 	left int
 
-	parted  bool // several lanes may have shares of it
-	differs error
+	parted bool // several lanes may have shares of it
 
 	shares int                   // not worked off
 	gone   map[mail.Ref]struct{} // listed, and not there when they were asked for
-	err    error                 // the first thing that went wrong
+	err    error                 // why the first lane that gave it up did so
 }
 
 // open opens the lane's session.
@@ -188,11 +187,7 @@ func (l *lane) giveUp(t task, err error) {
 		l.inHand() // behind what other lanes handed over of the mailbox
 		l.commit()
 	}
-	r := l.outcome(t.box, err)
-	if n, first := l.failedIn(t.box.Name); n > 0 && n == r.Missing {
-		r.Err = first // nothing but messages is the matter
-	}
-	l.record(r)
+	l.record(l.outcome(t.box, err))
 }
 
 // gotFurther reports whether the next session may do better than the last,
@@ -346,7 +341,7 @@ func (l *lane) Settle(item mail.Item, outcome error) error {
 		l.noteGone(l.visit, item.Ref)
 	default:
 		l.failed++
-		l.noteFailure(l.visit, item.Ref, outcome)
+		l.noteFailure(item.Ref, outcome)
 	}
 	l.inHand().batch.Drop(key)
 	return nil

@@ -347,26 +347,36 @@ func (p *pass) record(result mail.MailboxResult) {
 }
 
 // outcome compares what the server told of a mailbox with what is committed:
-// that, and not the absence of an error, is a mailbox's result.
+// that, and not the absence of an error, is a mailbox's result. err is why the
+// pass does not come back to it, where no lane gave it up before. Messages that
+// failed are why when nothing else is, and when nothing but they is missing.
 func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 	p.mu.Lock()
 	v, delivered := p.visits[box.Name], p.delivered[box.Name]
-	gone := 0
+	gone, failed := 0, 0
 	if v != nil {
 		gone = len(v.gone)
+	}
+	if v != nil && v.err != nil {
+		err = v.err
 	}
 	p.mu.Unlock()
 
 	r := mail.MailboxResult{Mailbox: box.Name, New: delivered, Err: err}
 	switch {
 	case v != nil:
-		missing := p.Checkpoint.New(v.listing).Len()
+		missing := p.Checkpoint.New(v.listing)
 		r.Server = v.listing.Total()
-		r.Archived = r.Server - missing
+		r.Archived = r.Server - missing.Len()
 		r.Gone = gone
 		r.Quarantined = v.held.Len()
 		r.Excluded = v.excluded.Messages
-		r.Missing = max(0, missing-r.Gone-r.Quarantined-r.Excluded)
+		r.Missing = max(0, missing.Len()-r.Gone-r.Quarantined-r.Excluded)
+		var first error
+		failed, first = p.failedOf(missing)
+		if failed > 0 && (err == nil || failed == r.Missing) {
+			r.Err = first
+		}
 	case box.Status != nil:
 		known, _ := p.Checkpoint.Known(box.Name)
 		r.Server = box.Status.Messages
@@ -377,7 +387,6 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 		r.Missing = r.Server - r.Archived - r.Quarantined - r.Excluded
 	}
 	r.MissingBytes = p.about(box, v, r.Missing)
-	failed, _ := p.failedIn(box.Name)
 	r.Left = p.leftOver(v, r.Missing, failed)
 	return r
 }

@@ -121,7 +121,9 @@ func (l *lane) abandon(t task, err error) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t.visit.fail(err)
+	if t.visit.err == nil {
+		t.visit.err = err
+	}
 	kept := l.queue[:0:0]
 	for _, other := range l.queue {
 		if other.visit == t.visit {

@@ -3,8 +3,10 @@ package pull_test
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -174,4 +176,56 @@ func TestNewestBatchFirst(t *testing.T) {
 		t.Errorf("%d messages", len(got))
 	}
 	w.check(t, "INBOX")
+}
+
+// onceBad is a server on which one message breaks a single connection.
+type onceBad struct {
+	*mailtest.Server
+	uid  mail.UID
+	shot atomic.Bool
+}
+
+type onceBadSession struct {
+	pull.Session
+	source *onceBad
+}
+
+func (s *onceBad) Open(ctx context.Context) (pull.Session, error) {
+	session, err := s.Server.Open(ctx)
+	return &onceBadSession{session, s}, err
+}
+
+func (s *onceBadSession) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
+	if !refs.UIDs.Contains(s.source.uid) || !s.source.shot.CompareAndSwap(false, true) {
+		return s.Session.Fetch(ctx, refs, r)
+	}
+	ref := mail.Ref{Mailbox: refs.Mailbox, Validity: refs.Validity, UID: s.source.uid}
+	bad := &mail.Error{
+		Op: "fake fetch", Mailbox: ref.Mailbox, UID: ref.UID, Scope: mail.ScopeMessage,
+		Retry: mail.RetryNow, Class: mail.ClassConnect, Err: io.ErrUnexpectedEOF,
+	}
+	if err := r.Settle(mail.Item{Ref: ref}, bad); err != nil {
+		return err
+	}
+	dead := *bad
+	dead.Scope = mail.ScopeAccount
+	return &dead
+}
+
+// A message that fails and comes at the second try is held against nobody, also
+// where its mailbox is parted.
+func TestMessageThatComesAtLastIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for _, sessions := range []int{1, 2} {
+		w := newWorld(box("INBOX", letters(40)...))
+		source := &onceBad{Server: w.server, uid: 6}
+		r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Sessions, o.Source = sessions, source })
+		if err != nil || !r.Complete || r.New != 40 || r.Mailboxes[0].Err != nil || !source.shot.Load() {
+			t.Errorf("%d sessions: got %+v, %v", sessions, r, err)
+		}
+		if known, _ := w.checkpoint.Known("INBOX"); known.Complete == nil {
+			t.Errorf("%d sessions: the mailbox was not recorded as complete", sessions)
+		}
+		w.check(t, "INBOX")
+	}
 }

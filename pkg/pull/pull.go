@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -217,9 +218,7 @@ func (p *pass) guardedPullAll() (err error) {
 	return p.pullAll()
 }
 
-// pullAll lists the mailboxes and lets the lanes pull them. It returns the
-// error that ended the first lane that gave up, or nil when the queue was worked
-// off.
+// pullAll lists the mailboxes and lets the lanes pull them.
 func (p *pass) pullAll() error {
 	first := &lane{pass: p}
 	if err := first.open(); err != nil {
@@ -236,8 +235,17 @@ func (p *pass) pullAll() error {
 	p.hire(first)
 	p.hireMore(waiting - 1)
 	p.lanes.Wait()
+	return p.whyEnded()
+}
 
-	if p.ctx.Err() == nil && (len(p.queue) == 0 || p.yields()) {
+// whyEnded returns the error that ended the first lane that gave up, or nil when
+// the queue was worked off or a lane left the rest of it because others wait. It
+// does not ask whether they wait by now: what ended the last lane would be lost.
+func (p *pass) whyEnded() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := p.yielded && slices.Contains(p.ends, nil)
+	if p.ctx.Err() == nil && (len(p.queue) == 0 || left) {
 		return nil
 	}
 	for _, err := range p.ends {
@@ -387,7 +395,7 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 		r.Missing = r.Server - r.Archived - r.Quarantined - r.Excluded
 	}
 	r.MissingBytes = p.about(box, v, r.Missing)
-	r.Left = p.leftOver(v, r.Missing, failed)
+	r.Left = p.leftOver(box.Name, v, r.Missing, failed)
 	return r
 }
 

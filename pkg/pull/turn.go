@@ -50,12 +50,14 @@ func (p *pass) yields() bool {
 }
 
 // leftOver returns how many of the missing messages of a mailbox were left for
-// another pass; failed of them were not. The caller does not hold p.mu.
-func (p *pass) leftOver(v *visit, missing, failed int) int {
+// another pass; failed of them were not, and neither was what the pass is done
+// with because it gave the mailbox up. The caller does not hold p.mu.
+func (p *pass) leftOver(box mail.MailboxName, v *visit, missing, failed int) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	_, ended := p.ended[box]
 	switch {
-	case p.yielded:
+	case p.yielded && !ended:
 		return max(0, missing-failed)
 	case v != nil:
 		return min(v.left, missing)

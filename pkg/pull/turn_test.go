@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/pull"
@@ -81,4 +83,52 @@ func TestUnfinishedDoesNotHideFailures(t *testing.T) {
 	if err == nil || errors.Is(err, pull.ErrUnfinished) || !strings.Contains(err.Error(), "refused") || r.Left != 15 || r.Missing != 16 {
 		t.Errorf("got %d missing, %d left, %v; want the failure", r.Missing, r.Left, err)
 	}
+}
+
+// A failure that ends the last lane is told, also when others wait by then: it
+// may be a refusal, or a wish to be left alone.
+func TestYieldDoesNotHideWhatEndedThePass(t *testing.T) {
+	t.Parallel()
+	for _, class := range []mail.Class{mail.ClassAuth, mail.ClassThrottled} {
+		w := newWorld(box("INBOX", letters(40)...), box("Work", letters(9)...))
+		w.server.CutAfter, w.server.CutClass = 10, class
+		spent := false
+		r, err := w.run(t.Context(), nil, func(o *pull.Options) {
+			o.Yield = func() bool { return spent }
+			// In the middle of a group: nobody asks before the connection is cut.
+			o.Observer = &watcher{received: func(int) { spent = w.server.Fetched == 9 }}
+		})
+		if errors.Is(err, pull.ErrUnfinished) || mail.ErrorClass(err) != class || r.Class != class || r.Left != 0 || r.New != 9 {
+			t.Errorf("%s: got %+v, %v", class, r, err)
+		}
+	}
+}
+
+// What a lane gave up of a mailbox is not left for another pass because the
+// last share of it is.
+func TestYieldDoesNotHideAMailboxThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(40)...))
+		var spent atomic.Bool
+		var first sync.Once
+		source := &bentSource{
+			Server: w.server,
+			selected: func(number int, refs *mail.Refs) {
+				if number > 1 {
+					refs.Validity++
+				}
+			},
+			fetch: func(int) {
+				first.Do(func() {
+					synctest.Wait() // until the second lane has looked and given up
+					spent.Store(true)
+				})
+			},
+		}
+		r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Sessions, o.Source, o.Yield = 2, source, spent.Load })
+		if err == nil || !strings.Contains(err.Error(), "UIDVALIDITY changed") || r.Left != 0 || r.Missing != 37 || len(r.Mailboxes) != 1 {
+			t.Errorf("got %+v, %v", r, err)
+		}
+	})
 }

@@ -68,6 +68,7 @@ func (l *lane) part(t task, fresh mail.Refs) task {
 func (l *lane) join(t task) (task, error) {
 	v := t.visit
 	if l.opened != v {
+		l.opened = nil // nothing is selected when Select fails
 		listing, _, err := l.session.Select(l.ctx, t.box)
 		if err != nil {
 			return t, err

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"mailpull/pkg/mail"
 	"mailpull/pkg/mailtest"
@@ -228,4 +229,83 @@ func TestMessageThatComesAtLastIsNoFailure(t *testing.T) {
 		}
 		w.check(t, "INBOX")
 	}
+}
+
+// hooked asks before each command of its sessions what comes of it. As on real
+// servers a Select that fails leaves nothing selected. number counts the sessions
+// as a bentSource does.
+type hooked struct {
+	bentSource
+	onSelect func(number int, box mail.MailboxName) error
+	onFetch  func(number int, box mail.MailboxName) error
+}
+
+type hookedSession struct {
+	pull.Session
+	source   *hooked
+	number   int
+	selected mail.MailboxName
+}
+
+func (s *hooked) Open(ctx context.Context) (pull.Session, error) {
+	session, err := s.bentSource.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &hookedSession{Session: session, source: s, number: session.(*bentSession).number}, nil
+}
+
+func (s *hookedSession) Select(ctx context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
+	s.selected = ""
+	if err := s.source.onSelect(s.number, box.Name); err != nil {
+		return mail.Refs{}, mail.Status{}, err
+	}
+	s.selected = box.Name
+	return s.Session.Select(ctx, box)
+}
+
+func (s *hookedSession) Fetch(ctx context.Context, refs mail.Refs, r mail.Receiver) error {
+	if err := s.source.onFetch(s.number, refs.Mailbox); err != nil {
+		return err
+	}
+	if refs.Mailbox != s.selected {
+		return &mail.Error{Op: "fake fetch", Mailbox: refs.Mailbox, Scope: mail.ScopeAccount, Class: mail.ClassLocal, Err: errors.New("the mailbox is not open")}
+	}
+	return s.Session.Fetch(ctx, refs, r)
+}
+
+// A lane that is refused the mailbox of a share goes back to its own by opening
+// it again.
+func TestRefusedShareCostsNoOtherMailbox(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(40)...), box("Work", letters(40)...))
+		source := &hooked{bentSource: bentSource{Server: w.server}}
+		var opened atomic.Bool
+		source.onSelect = func(_ int, box mail.MailboxName) error {
+			time.Sleep(time.Second) // until each lane has a mailbox
+			if box != "Work" {
+				return nil
+			}
+			if opened.Swap(true) {
+				return &mail.Error{Op: "fake select", Mailbox: box, Scope: mail.ScopeMailbox, Class: mail.ClassServer, Err: errors.New("in use")}
+			}
+			time.Sleep(time.Second) // so that its shares come before those of INBOX
+			return nil
+		}
+		source.onFetch = func(_ int, box mail.MailboxName) error {
+			time.Sleep(2 * time.Second)
+			if box == "Work" {
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}
+		r, err := w.run(t.Context(), nil, func(o *pull.Options) { o.Sessions, o.Source = 2, source })
+		if err == nil || !strings.Contains(err.Error(), `"Work": in use`) {
+			t.Errorf("got %v, want that Work is in use", err)
+		}
+		if m := r.Mailboxes[0]; m.New != 40 || m.Err != nil {
+			t.Errorf("INBOX: got %+v", m)
+		}
+	})
 }

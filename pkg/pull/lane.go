@@ -14,6 +14,7 @@ import (
 type lane struct {
 	*pass
 	session Session
+	kept    bool // the session was open before the task in hand was taken
 	load    *load
 	handed  *load    // the last one that the ladder was given
 	task    *task    // in hand, nil between two
@@ -129,7 +130,8 @@ func (l *lane) run() error {
 // further: servers cut long sessions. One that dies without hope costs its
 // mailbox this pass, and a second one in a row ends the lane: barren counts them.
 func (l *lane) work(t task, barren *int) (again bool, err error) {
-	if l.session == nil {
+	l.kept = l.session != nil
+	if !l.kept {
 		if err := l.open(); err != nil {
 			l.put(t)
 			return false, err
@@ -193,10 +195,14 @@ func (l *lane) giveUp(t task, err error) {
 // gotFurther reports whether the next session may do better than the last,
 // which ended with err. It may when messages came; when some were found to be
 // what broke it; and when the source says that it wants to try in another way
-// at once. A mailbox of which nothing else comes is given up after a while, and
-// one that costs time-outs soon. When nothing ever came, that is once a message
-// was tried as often as a pass tries one and the next one brings silence too: it
-// is not a message, then, that the server is silent about.
+// at once. One that was open before the task may have been cut while the lane had
+// nothing to do: its first command tells nothing of the mailbox, that of a new
+// session does.
+//
+// A mailbox of which nothing else comes is given up after a while, and one that
+// costs time-outs soon. When nothing ever came, that is once a message was tried
+// as often as a pass tries one and the next one brings silence too: it is not a
+// message, then, that the server is silent about.
 func (l *lane) gotFurther(err error) bool {
 	if mail.ErrorClass(err) == mail.ClassTimeout {
 		if l.timeouts++; l.timeouts > maxTimeouts {
@@ -208,7 +214,10 @@ func (l *lane) gotFurther(err error) bool {
 		return true
 	}
 	again := mail.ErrorRetry(err) == mail.RetryNow
-	if l.visit == nil || !again && (l.failed == 0 || l.timeouts > maxTries && !l.someCame()) {
+	if l.visit == nil {
+		return again && l.kept
+	}
+	if !again && (l.failed == 0 || l.timeouts > maxTries && !l.someCame()) {
 		return false
 	}
 	l.fruitless++

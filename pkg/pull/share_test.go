@@ -309,3 +309,55 @@ func TestRefusedShareCostsNoOtherMailbox(t *testing.T) {
 		}
 	})
 }
+
+// lostConnection is how a session ends that the server has closed.
+func lostConnection() *mail.Error {
+	return &mail.Error{Op: "fake", Scope: mail.ScopeAccount, Retry: mail.RetryNow, Class: mail.ClassConnect, Err: io.ErrUnexpectedEOF}
+}
+
+// A server that closes the connection of a lane which only waits costs it a new
+// one, and no mailbox.
+func TestLostWhileWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(box("INBOX", letters(3)...), box("Work", letters(40)...))
+		source := &hooked{bentSource: bentSource{Server: w.server}}
+		var listed atomic.Bool
+		var closed [4]atomic.Bool
+		lost := func(number int) error {
+			if closed[number].Load() {
+				return lostConnection()
+			}
+			return nil
+		}
+		source.onSelect = func(number int, box mail.MailboxName) error {
+			if box == "Work" && !listed.Swap(true) {
+				time.Sleep(35 * time.Minute) // a long listing
+				closed[3-number].Store(true)
+			}
+			return lost(number)
+		}
+		source.onFetch = func(number int, _ mail.MailboxName) error {
+			time.Sleep(time.Second) // so that both lanes get a share
+			return lost(number)
+		}
+		r := w.mustComplete(t, func(o *pull.Options) { o.Sessions, o.Source = 2, source })
+		if r.New != 43 || source.opened != 3 {
+			t.Errorf("got %d new over %d sessions, want 43 over 3", r.New, source.opened)
+		}
+	})
+}
+
+// A mailbox that ends each session which opens it has one more tried, and costs
+// itself.
+func TestMailboxThatEndsSessionsIsGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", "a"), box("Deadly", "x"), box("Work", "b"))
+	w.server.Box("Deadly").Refuse = lostConnection()
+	r, err := w.run(t.Context(), nil)
+	if !errors.Is(err, io.ErrUnexpectedEOF) || r.Missing != 1 || w.server.Opened != 3 {
+		t.Errorf("got %+v over %d sessions, %v", r, w.server.Opened, err)
+	}
+	w.check(t, "INBOX")
+	w.check(t, "Work")
+}

@@ -164,7 +164,7 @@ type pass struct {
 	mu         sync.Mutex // guards what is below
 	queue      []task
 	busy       int                         // tasks in the hands of lanes
-	hired      int                         // lanes begun
+	hired      int                         // lanes begun, or about to
 	ends       []error                     // what ended lanes
 	place      map[mail.MailboxName]int    // a mailbox's place in the server's order
 	visits     map[mail.MailboxName]*visit // the last one of each mailbox in hand
@@ -232,8 +232,9 @@ func (p *pass) pullAll() error {
 	waiting := len(p.queue) // before a lane takes from it
 
 	defer context.AfterFunc(p.ctx, p.wake)()
-	p.hire(first)
-	p.hireMore(waiting - 1)
+	p.hired = 1 // no lane runs yet
+	p.start(first)
+	p.hire(waiting - 1)
 	p.lanes.Wait()
 	return p.whyEnded()
 }
@@ -256,11 +257,8 @@ func (p *pass) whyEnded() error {
 	return context.Cause(p.ctx)
 }
 
-// hire sets a lane to work.
-func (p *pass) hire(l *lane) {
-	p.mu.Lock()
-	p.hired++
-	p.mu.Unlock()
+// start sets a lane to work that is counted in p.hired.
+func (p *pass) start(l *lane) {
 	p.lanes.Go(func() { // pullAll waits for it
 		err := l.guarded()
 		p.mu.Lock()
@@ -269,14 +267,16 @@ func (p *pass) hire(l *lane) {
 	})
 }
 
-// hireMore sets up to n more lanes to work, as many as the pass may have. Each
-// opens a session of its own once there is something for it to do.
-func (p *pass) hireMore(n int) {
+// hire sets up to n more lanes to work, as many as the pass may have. Each opens
+// a session of its own once there is something for it to do. They are counted
+// before the first begins, for another lane may hire at the same moment.
+func (p *pass) hire(n int) {
 	p.mu.Lock()
-	n = min(n, p.Sessions-p.hired)
+	n = max(0, min(n, p.Sessions-p.hired))
+	p.hired += n
 	p.mu.Unlock()
 	for range n {
-		p.hire(&lane{pass: p})
+		p.start(&lane{pass: p})
 	}
 }
 

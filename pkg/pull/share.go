@@ -58,7 +58,7 @@ func (l *lane) part(t task, fresh mail.Refs) task {
 		tasks[i] = task{t.box, t.visit, refs}
 	}
 	l.put(tasks...)
-	l.hireMore(len(tasks))
+	l.hire(len(tasks))
 	return t
 }
 

@@ -3,6 +3,7 @@ package pull_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -360,4 +361,30 @@ func TestMailboxThatEndsSessionsIsGivenUp(t *testing.T) {
 	}
 	w.check(t, "INBOX")
 	w.check(t, "Work")
+}
+
+// Lanes that part their mailboxes at the same moment hire no more of them
+// together than the account may have connections.
+func TestLanesAreNotHiredTwice(t *testing.T) {
+	t.Parallel()
+	const sessions = 8
+	for range 500 {
+		w := newWorld(box("INBOX", letters(8)...))
+		w.server.Sessions = sessions
+		for i := range sessions - 2 {
+			box(mail.MailboxName(fmt.Sprint("box ", i)), letters(8)...)(w.server)
+		}
+		var parting sync.WaitGroup
+		parting.Add(sessions - 1) // one more may be hired
+		var listed [sessions]sync.Once
+		source := &bentSource{Server: w.server, selected: func(number int, _ *mail.Refs) {
+			if number < sessions {
+				listed[number].Do(func() { parting.Done(); parting.Wait() })
+			}
+		}}
+		w.mustComplete(t, func(o *pull.Options) { o.Sessions, o.Source = sessions, source })
+		if source.opened > sessions {
+			t.Fatalf("%d sessions were open, want at most %d", source.opened, sessions)
+		}
+	}
 }

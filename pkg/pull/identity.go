@@ -20,14 +20,10 @@ var errNoValidity = errors.New("the server gives it no UIDVALIDITY, so its messa
 // what it has, and each message that the server sends again under a new ref is
 // matched by its hash: never a second copy, never a stop.
 func (l *lane) identify(listing mail.Refs) error {
-	known, ok := l.Checkpoint.Known(listing.Mailbox)
-	if listing.Validity == 0 && (len(listing.UIDs) > 0 || known.Validity != 0) {
-		return &mail.Error{
-			Op: "pull", Mailbox: listing.Mailbox, Scope: mail.ScopeMailbox, Retry: mail.RetryNever,
-			Class: mail.ClassServer, Err: errNoValidity,
-			Hint: "leave the mailbox out with exclude below mailboxes, or ask whoever runs the server; INBOX may be had over POP3",
-		}
+	if err := l.refuseUnstable(listing); err != nil {
+		return err
 	}
+	known, ok := l.Checkpoint.Known(listing.Mailbox)
 	switch {
 	case !ok || known.Seen == 0 && known.Validity == listing.Validity:
 		return nil
@@ -41,6 +37,19 @@ func (l *lane) identify(listing mail.Refs) error {
 		return nil
 	}
 	return l.Checkpoint.Reset(listing.Mailbox, listing.Validity)
+}
+
+// refuseUnstable returns why a mailbox without stable UIDs is not pulled, or nil.
+func (p *pass) refuseUnstable(listing mail.Refs) error {
+	known, _ := p.Checkpoint.Known(listing.Mailbox)
+	if listing.Validity != 0 || len(listing.UIDs) == 0 && known.Validity == 0 {
+		return nil
+	}
+	return &mail.Error{
+		Op: "pull", Mailbox: listing.Mailbox, Scope: mail.ScopeMailbox, Retry: mail.RetryNever,
+		Class: mail.ClassServer, Err: errNoValidity,
+		Hint: "leave the mailbox out with exclude below mailboxes, or ask whoever runs the server; INBOX may be had over POP3",
+	}
 }
 
 // replaced reports whether unique-ids that the server listed at the last

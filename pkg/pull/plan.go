@@ -12,9 +12,10 @@ import (
 // what tells something. The caller needs no lock.
 //
 // Missing is what a pass would ask for, and MissingBytes about how large that
-// is. A mailbox that cannot be opened has its error. What the archive holds and
-// the checkpoint does not know counts as missing, although a pass may find that
-// it has it: the archive is not read. The error is of what ended the session.
+// is. A mailbox that cannot be opened, or that a pass refuses, has its error. What
+// the archive holds and the checkpoint does not know counts as missing, although a
+// pass may find that it has it: the archive is not read. The error is of what ended
+// the session.
 func Plan(ctx context.Context, o Options) ([]mail.MailboxResult, error) {
 	p := newPass(ctx, o)
 	defer p.cancel(nil)
@@ -49,6 +50,9 @@ func (l *lane) plan(box mail.Mailbox) (mail.MailboxResult, error) {
 	r := mail.MailboxResult{Mailbox: box.Name}
 	listing, status, err := l.session.Select(l.ctx, box)
 	if err != nil {
+		return r, err
+	}
+	if err := l.refuseUnstable(listing); err != nil {
 		return r, err
 	}
 	all := l.Checkpoint.New(listing)

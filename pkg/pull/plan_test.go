@@ -3,6 +3,7 @@ package pull_test
 import (
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"mailpull/pkg/mail"
@@ -71,6 +72,20 @@ func TestPlanLeavesAlone(t *testing.T) {
 		t.Errorf("got %+v", m)
 	}
 	if m := got[1]; !errors.Is(m.Err, refused) {
+		t.Errorf("got %+v", m)
+	}
+}
+
+// A mailbox that a pass refuses is not announced as one that it would pull.
+func TestPlanRefusesWhatAPassRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box(mail.Inbox, letters(2)...), box("Odd", letters(3)...))
+	w.server.Box("Odd").Validity = 0
+	got := w.plan(t)
+	if m := got[0]; m.Missing != 2 || m.Err != nil {
+		t.Errorf("got %+v", m)
+	}
+	if m := got[1]; m.Err == nil || !strings.Contains(m.Err.Error(), "no UIDVALIDITY") || m.Missing != 0 {
 		t.Errorf("got %+v", m)
 	}
 }

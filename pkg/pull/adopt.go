@@ -218,5 +218,6 @@ func (p *pass) differ(d mail.Delivery, why error) {
 	p.setAside(d.Item.Ref, failure{times: maxTries, first: err})
 	p.mu.Lock()
 	p.whole-- // it came whole, and still counts among those that failed
+	p.wholeIn[d.Item.Ref.Mailbox]--
 	p.mu.Unlock()
 }

@@ -20,16 +20,23 @@ const (
 	// opened again: a silent server costs its account minutes, not hours.
 	maxTimeouts = 3
 
-	// maxFailed is how many messages may fail in one pass, or be gone, before a
-	// mailbox is given up in which more fail than come: each costs memory, and
-	// a server can list millions.
+	// maxFailed is how many messages of a mailbox may fail in one pass, or be
+	// gone, before it is given up when more fail than come: each costs memory,
+	// and a server can list millions.
 	maxFailed = 5000
+
+	// maxSuspects is how many messages that never failed before a pass keeps for
+	// quarantine, of all mailboxes that it is done with: more than a checkpoint
+	// takes, so that this says when it is full.
+	maxSuspects = 12_000
 )
 
 // errFailing ends a mailbox in which too many messages fail.
 var errFailing = errors.New("too many messages cannot be had")
 
 // failures are the messages that this pass could not have, by their mailboxes.
+// They are kept while the mailbox is in hand, so that none is asked for without
+// end.
 type failures map[mail.MailboxName]map[mail.Ref]failure
 
 func (f failures) of(ref mail.Ref) failure { return f[ref.Mailbox][ref] }
@@ -69,21 +76,26 @@ func (p *pass) noteFailure(ref mail.Ref, err error) {
 	p.failures.set(ref, f)
 }
 
-// failing returns why the mailbox in hand is to be given up, or nil.
+// failing returns why the mailbox in hand is to be given up, or nil. What failed
+// in another one is not held against it, nor what came of that in its favour.
 func (p *pass) failing(box mail.MailboxName) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
-	for _, failed := range p.failures {
-		n += len(failed)
-	}
-	if n <= max(maxFailed, p.whole) {
+	n, came := len(p.failures[box]), p.wholeIn[box]
+	if n <= max(maxFailed, came) {
 		return nil
 	}
 	return &mail.Error{
 		Op: "pull", Mailbox: box, Scope: mail.ScopeMailbox, Class: mail.ClassServer,
-		Err: fmt.Errorf("%w: %d failed and %d came", errFailing, n, p.whole),
+		Err: fmt.Errorf("%w: %d failed and %d came", errFailing, n, came),
 	}
+}
+
+// failedIn returns how many messages of a mailbox in hand failed or are gone.
+func (p *pass) failedIn(box mail.MailboxName) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.failures[box])
 }
 
 // cameWhole notes that a message came whole, and forgets that it failed before.
@@ -91,6 +103,7 @@ func (p *pass) cameWhole(ref mail.Ref) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.whole++
+	p.wholeIn[ref.Mailbox]++
 	delete(p.failures[ref.Mailbox], ref)
 }
 

@@ -24,6 +24,10 @@ type load struct {
 	// ends are the visits whose last message is in this load.
 	ends []*visit
 
+	// failed is how many messages failed in those, or are gone. They are kept
+	// until then, so a load can be full of them.
+	failed int
+
 	// done is closed when the load is committed or given up.
 	done chan struct{}
 }
@@ -185,17 +189,18 @@ func (p *pass) finish(v *visit) {
 		}
 	}
 	p.record(r)
-	p.forget(v)
+	p.forget(v.box.Name)
 }
 
-// forget lets go of a visit that is over, unless its failures are still to be
-// looked at: an account can have ten thousand mailboxes.
-func (p *pass) forget(v *visit) {
+// forget lets go of what is known of a mailbox that the pass is done with, except
+// for the suspects in it: an account can have ten thousand, and in each thousands
+// of messages that cannot be had.
+func (p *pass) forget(box mail.MailboxName) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.failures[v.box.Name]) == 0 {
-		delete(p.visits, v.box.Name)
-	}
+	p.suspect(box)
+	delete(p.visits, box)
+	delete(p.wholeIn, box)
 }
 
 // stillMatching reports whether a mailbox is being matched and has messages that

@@ -190,6 +190,7 @@ func (l *lane) giveUp(t task, err error) {
 		l.commit()
 	}
 	l.record(l.outcome(t.box, err))
+	l.forget(t.box.Name)
 }
 
 // gotFurther reports whether the next session may do better than the last,

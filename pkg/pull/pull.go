@@ -171,6 +171,9 @@ type pass struct {
 	delivered  map[mail.MailboxName]int    // messages committed by this pass
 	failures   failures
 	whole      int                       // messages that came whole
+	wholeIn    map[mail.MailboxName]int  // those of each mailbox in hand
+	suspects   []suspect                 // messages that failed, of mailboxes the pass is done with
+	fresh      int                       // suspects that never failed before, also those not kept
 	ended      map[mail.MailboxName]bool // mailboxes the pass is done with; true: given up for its failures
 	sessions   []Session                 // open, to be closed when all is committed
 	yielded    bool                      // the pass ends early, because others wait
@@ -201,6 +204,7 @@ func newPass(ctx context.Context, o Options) *pass {
 		visits:    make(map[mail.MailboxName]*visit),
 		delivered: make(map[mail.MailboxName]int),
 		failures:  make(failures),
+		wholeIn:   make(map[mail.MailboxName]int),
 		ended:     make(map[mail.MailboxName]bool),
 	}
 	p.changed = sync.NewCond(&p.mu)

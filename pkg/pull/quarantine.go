@@ -149,20 +149,13 @@ func (p *pass) quarantineFailed() {
 	if p.broken() != nil {
 		return
 	}
-	var suspects []suspect
-	fresh := 0
-	for box := range p.failures {
-		for _, s := range p.suspects(box) {
-			suspects = append(suspects, s)
-			if s.before.Tries == 0 {
-				fresh++
-			}
-		}
+	for box := range p.failures { // of those that the pass did not get to the end of
+		p.suspect(box)
 	}
 	now := time.Now()
 	var messages []mail.Quarantined
-	for _, s := range suspects {
-		if s.before.Tries > 0 || fresh <= max(1, p.whole) || p.ended[s.ref.Mailbox] && fromServer(s.err) {
+	for _, s := range p.suspects {
+		if s.tries > 0 || p.fresh <= max(1, p.whole) || p.ended[s.ref.Mailbox] && fromServer(s.err) {
 			messages = append(messages, s.failedAgain(now))
 		}
 	}
@@ -176,16 +169,32 @@ func (p *pass) quarantineFailed() {
 	}
 }
 
-// suspect is a message that may be to blame for its failure, with what is
-// recorded of it from earlier passes.
+// suspect is a message that may be to blame for its failure. tries is in how many
+// passes it failed before, and since when.
 type suspect struct {
-	ref    mail.Ref
-	err    error
-	before mail.Quarantined
+	ref   mail.Ref
+	err   error
+	tries int
+	since time.Time
 }
 
-// suspects returns those of a mailbox.
-func (p *pass) suspects(box mail.MailboxName) []suspect {
+// suspect turns the failures of a mailbox into suspects. Those that never failed
+// before are only counted once there are many. The caller holds p.mu, or is the
+// last one who works.
+func (p *pass) suspect(box mail.MailboxName) {
+	for _, s := range p.suspectsIn(box) {
+		if s.tries == 0 {
+			if p.fresh++; p.fresh > maxSuspects {
+				continue
+			}
+		}
+		p.suspects = append(p.suspects, s)
+	}
+	delete(p.failures, box)
+}
+
+// suspectsIn returns the suspects of a mailbox in the order of their refs.
+func (p *pass) suspectsIn(box mail.MailboxName) []suspect {
 	v := p.visits[box]
 	if v == nil {
 		return nil
@@ -199,9 +208,10 @@ func (p *pass) suspects(box mail.MailboxName) []suspect {
 	for ref, f := range p.failures[box] {
 		often := f.times >= maxTries || ended
 		if !f.gone && often && ref.Validity == v.listing.Validity && blamesMessage(f.first) {
-			out = append(out, suspect{ref, f.first, before[ref]})
+			out = append(out, suspect{ref, f.first, before[ref].Tries, before[ref].First})
 		}
 	}
+	slices.SortFunc(out, func(a, b suspect) int { return mail.CompareRefs(a.ref, b.ref) })
 	return out
 }
 
@@ -230,10 +240,10 @@ func fromServer(err error) bool {
 func (s suspect) failedAgain(now time.Time) mail.Quarantined {
 	now = now.UTC().Truncate(time.Second)
 	q := mail.Quarantined{
-		Ref: s.ref, Tries: s.before.Tries + 1, First: s.before.First, Last: now,
-		Next: now.Add(waitAfter(s.before.Tries+1, s.err)), Class: mail.ErrorClass(s.err), Reason: reason(s.err),
+		Ref: s.ref, Tries: s.tries + 1, First: s.since, Last: now,
+		Next: now.Add(waitAfter(s.tries+1, s.err)), Class: mail.ErrorClass(s.err), Reason: reason(s.err),
 	}
-	if s.before.Tries == 0 {
+	if s.tries == 0 {
 		q.First = now
 	}
 	return q

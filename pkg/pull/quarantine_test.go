@@ -1,9 +1,11 @@
 package pull_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -235,6 +237,166 @@ func TestManyFailuresAreBounded(t *testing.T) {
 	}
 	if got := w.store.Bodies("INBOX"); len(got) != 1 {
 		t.Errorf("%d of INBOX came, want the one behind the others; %v", len(got), err)
+	}
+}
+
+// A mailbox that has none of what it lists costs itself, and no other one: not
+// in the first pass, and not in later ones.
+func TestManyFailuresCostNoOtherMailbox(t *testing.T) {
+	t.Parallel()
+	for name, outcome := range map[string]error{"gone": mail.ErrGone, "refused": broken(0, mail.ClassThrottled)} {
+		w := newWorld(box("INBOX", letters(5100)...), box("Work", letters(400)...))
+		inbox := w.server.Box("INBOX")
+		for i := range inbox.Messages {
+			inbox.Messages[i].Outcome = outcome
+		}
+		for range 2 {
+			r, err := w.run(t.Context(), nil)
+			if err == nil || !strings.Contains(err.Error(), `"INBOX": too many messages`) {
+				t.Errorf("%s: got %v", name, err)
+			}
+			if m := r.Mailboxes[1]; m.Archived != 400 || m.Err != nil {
+				t.Errorf("%s: got %+v", name, m)
+			}
+		}
+		w.check(t, "Work")
+	}
+}
+
+// What comes of one mailbox does not speak for another one.
+func TestManyFailuresAreComparedWithTheirMailbox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(box("INBOX", letters(6000)...), box("Work", letters(6000)...))
+	work := w.server.Box("Work")
+	for i := range work.Messages {
+		work.Messages[i].Outcome = mail.ErrGone
+	}
+	r, err := w.run(t.Context(), nil)
+	if err == nil || r.Mailboxes[0].Archived != 6000 || r.Mailboxes[1].Gone > 5100 {
+		t.Errorf("got %+v, %v; want Work given up after about 5000", r.Mailboxes, err)
+	}
+}
+
+// barren is a server of many mailboxes that does not cost the test any memory.
+// have says what comes of a message.
+type barren struct {
+	boxes, messages int
+	have            func(ref mail.Ref) error
+}
+
+func (s *barren) Limit() int                                 { return 1 }
+func (s *barren) Open(context.Context) (pull.Session, error) { return barrenSession{s}, nil }
+
+type barrenSession struct{ *barren }
+
+func (s barrenSession) Mailboxes(context.Context) ([]mail.Mailbox, error) {
+	boxes := make([]mail.Mailbox, s.boxes)
+	for i := range boxes {
+		boxes[i].Name = mail.MailboxName(fmt.Sprint("box ", i))
+	}
+	return boxes, nil
+}
+
+func (s barrenSession) Select(_ context.Context, box mail.Mailbox) (mail.Refs, mail.Status, error) {
+	refs := mail.Refs{Mailbox: box.Name, Validity: 7, UIDs: mail.UIDSet{{Lo: 1, Hi: mail.UID(s.messages)}}}
+	return refs, mail.Status{Validity: 7, UIDNext: mail.UID(s.messages + 1), Messages: s.messages}, nil
+}
+
+func (s barrenSession) Older(context.Context, time.Time) (mail.UIDSet, error) {
+	return nil, mail.ErrNoDates
+}
+
+func (s barrenSession) Fetch(_ context.Context, refs mail.Refs, r mail.Receiver) error {
+	for ref := range refs.All {
+		outcome := s.have(ref)
+		if outcome == nil {
+			if err := r.Body(ref, 1, strings.NewReader("x")); err != nil {
+				return err
+			}
+		}
+		if err := r.Settle(mail.Item{Ref: ref}, outcome); err != nil {
+			return err
+		}
+		if ref.UID%100 == 0 {
+			if err := r.Settled(); err != nil {
+				return err
+			}
+		}
+	}
+	return r.Settled()
+}
+
+func (s barrenSession) Close(context.Context) error { return nil }
+func (s barrenSession) Abort()                      {}
+
+// refusing is what comes of a message that is refused. Each has an error of its
+// own, as the sources make them.
+func refusing(ref mail.Ref) error {
+	e := broken(ref.UID, mail.ClassServer)
+	e.Mailbox = ref.Mailbox
+	return e
+}
+
+// heapAtDone looks at the heap when every tenth mailbox is done.
+type heapAtDone struct {
+	pull.Silent
+	boxes int
+	peak  uint64
+}
+
+func (h *heapAtDone) Done(mail.MailboxResult) {
+	if h.boxes++; h.boxes%10 == 0 {
+		h.peak = max(h.peak, liveHeap())
+	}
+}
+
+// TestManyFailingMailboxesAreBounded has mailbox after mailbox fail, each too
+// little to be given up or each too much. The test is not parallel because it
+// looks at everybody's heap.
+func TestManyFailingMailboxesAreBounded(t *testing.T) {
+	for name, test := range map[string]struct {
+		boxes, messages int
+		have            func(mail.Ref) error
+		limit           int64
+	}{
+		"gone":     {100, 1000, func(mail.Ref) error { return mail.ErrGone }, 2_000_000},
+		"refused":  {100, 1000, refusing, 8_000_000},
+		"given up": {20, 6000, refusing, 8_000_000},
+	} {
+		w := newWorld()
+		before, h := liveHeap(), &heapAtDone{}
+		r, _ := w.run(t.Context(), nil, func(o *pull.Options) {
+			o.Source, o.Observer, o.Batch.Messages = &barren{test.boxes, test.messages, test.have}, h, 512
+		})
+		if last := r.Mailboxes[len(r.Mailboxes)-1]; len(r.Mailboxes) != test.boxes || last.Gone+last.Missing != test.messages {
+			t.Fatalf("%s: %d mailboxes are done, the last is %+v", name, len(r.Mailboxes), last)
+		}
+		if grown := int64(h.peak) - int64(before); grown > test.limit || h.peak == 0 {
+			t.Errorf("%s: %d bytes of memory, at most %d are allowed", name, grown, test.limit)
+		}
+	}
+}
+
+// What is not kept for quarantine counts all the same: more messages failed than
+// came, and none is blamed.
+func TestFailuresThatAreNotKeptCount(t *testing.T) {
+	t.Parallel()
+	const failing = 13
+	for came, want := range map[int]bool{12_000: false, 13_000: true} {
+		w := newWorld()
+		_, err := w.run(t.Context(), nil, func(o *pull.Options) {
+			o.Batch.Messages = 1000
+			o.Source = &barren{boxes: failing + came/1000, messages: 1000, have: func(ref mail.Ref) error {
+				if n, _ := strconv.Atoi(string(ref.Mailbox[len("box "):])); n >= failing {
+					return nil
+				}
+				return refusing(ref)
+			}}
+		})
+		blamed := len(w.checkpoint.Quarantined("box 0")) > 0
+		if err == nil || blamed != want {
+			t.Errorf("%d came: in quarantine %v, want %v; %v", came, blamed, want, err)
+		}
 	}
 }
 

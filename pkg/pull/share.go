@@ -98,8 +98,10 @@ func (l *lane) endShare(v *visit) {
 	if !l.leaveVisit(v, 1) {
 		return
 	}
-	l.inHand().ends = append(l.inHand().ends, v)
-	if len(l.load.ends) >= maxMailboxes {
+	load := l.inHand()
+	load.ends = append(load.ends, v)
+	load.failed += l.failedIn(v.box.Name)
+	if len(load.ends) >= maxMailboxes || load.failed >= l.Batch.Messages {
 		l.handOver()
 	}
 }

@@ -19,10 +19,16 @@ const (
 	CompressNever  Compression = "never"
 )
 
-// Compress has the server compress what it sends from now on (COMPRESS=DEFLATE,
-// RFC 4978), where it announces that and it pays: the caller found the line slow,
-// and the server is not on this machine or in its own network. It asks once on a
-// connection, and a refusal is no error.
+// MayCompress reports whether Compress should be called: the server announces
+// COMPRESS=DEFLATE (RFC 4978), was not asked yet on this connection, and it pays,
+// because the line is slow and the server not on this machine or in its own
+// network. The options can say otherwise.
+func (c *IMAP) MayCompress(slow bool) bool {
+	return !c.compressTried && c.Has("COMPRESS=DEFLATE") && c.pays(slow)
+}
+
+// Compress has the server compress what it sends from now on, where MayCompress
+// says so. It asks once on a connection, and a refusal is no error.
 //
 // It is for a caller who fetches. Who signs in, lists and waits does without: no
 // pass without news pays the round trip, and no connection that only waits the
@@ -31,10 +37,7 @@ const (
 // What holds for Aside holds here: go-imap must have no command in flight, and
 // any error ends the connection, but for one of class local. A stream that is
 // damaged later ends it with ErrDamaged.
-func (c *IMAP) Compress(ctx context.Context, slow bool) error {
-	if c.compressTried || !c.Has("COMPRESS=DEFLATE") || !c.pays(slow) {
-		return nil
-	}
+func (c *IMAP) Compress(ctx context.Context) error {
 	c.compressTried = true
 	return c.takeOver(ctx, c.compress)
 }

@@ -12,10 +12,10 @@ import (
 // commands, if that pays and did not go wrong before. An error means that the
 // session is dead.
 func (f *fetch) compress() error {
-	if f.compressed || len(f.flight) > 0 || !f.isMore() || f.care.isPlain() {
+	if len(f.flight) > 0 || !f.wantsCompression() {
 		return nil
 	}
-	if err := f.wire.Compress(f.ctx, f.speed.isSlow()); err != nil {
+	if err := f.wire.Compress(f.ctx); err != nil {
 		if f.ctx.Err() == nil && f.alive.Err() == nil { // else we ended it
 			f.care.bePlain()
 		}
@@ -23,6 +23,12 @@ func (f *fetch) compress() error {
 	}
 	f.compressed = f.wire.Compressed()
 	return nil
+}
+
+// wantsCompression reports whether the server is to be asked as soon as no command
+// is in flight. No other is sent until then: on a slow line there is always one.
+func (f *fetch) wantsCompression() bool {
+	return !f.compressed && f.isMore() && !f.care.isPlain() && f.wire.MayCompress(f.speed.isSlow())
 }
 
 // isMore reports whether more is to be asked for.

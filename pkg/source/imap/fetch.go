@@ -187,7 +187,7 @@ func (f *fetch) fill() {
 	if f.plan.single {
 		most = 1
 	}
-	for len(f.flight) == 0 || len(f.flight) < most && !f.groupIsFull() {
+	for len(f.flight) == 0 || len(f.flight) < most && !f.groupIsFull() && !f.wantsCompression() {
 		if len(f.single) > 0 {
 			uid := f.single[0]
 			f.single = f.single[1:]

@@ -218,15 +218,15 @@ func scheduled(out Outcome) schedule.Outcome {
 	case out.Locked != nil:
 		return schedule.Outcome{Locked: true}
 	case out.Err == nil:
-		return schedule.Outcome{}
+		return schedule.Outcome{New: out.Result.New}
 	case errors.Is(out.Err, pull.ErrUnfinished):
-		return schedule.Outcome{Left: max(1, out.Result.Left)}
+		return schedule.Outcome{New: out.Result.New, Left: max(1, out.Result.Left)}
 	case errors.Is(out.Err, pull.ErrInterrupted):
 		return schedule.Outcome{Interrupted: true}
 	}
 	return schedule.Outcome{
 		Class: mail.ErrorClass(out.Err), After: mail.ErrorAfter(out.Err),
-		Partial: mail.ErrorScope(out.Err) != mail.ScopeAccount, Left: out.Result.Left,
+		Partial: mail.ErrorScope(out.Err) != mail.ScopeAccount, New: out.Result.New, Left: out.Result.Left,
 	}
 }
 

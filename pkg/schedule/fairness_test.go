@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mailpull/pkg/mail"
 	"mailpull/pkg/schedule"
 )
 
@@ -85,4 +86,46 @@ func TestBacklogOfABusyHost(t *testing.T) {
 			t.Errorf("%d messages left", left)
 		}
 	})
+}
+
+// A mailbox that is refused for ever does not starve the backlog beside it. A turn
+// that brings nothing is not made again at once, and none is made when the server
+// asks to wait: both wait for the next news.
+func TestBacklogBesideAFailure(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		outcome      schedule.Outcome // of each turn, beside what is left
+		settles, new int              // by a turn for the backlog
+		turns, left  int              // after ten hours
+	}{
+		"it gets on":        {schedule.Outcome{Class: mail.ClassServer}, 300, 300, 10, 0},
+		"files are matched": {schedule.Outcome{Class: mail.ClassServer}, 300, 0, 10, 0},
+		"nothing comes":     {schedule.Outcome{Class: mail.ClassServer}, 0, 0, 10, 3000},
+		"a delay is named":  {schedule.Outcome{Class: mail.ClassServer, After: time.Minute}, 300, 300, 0, 3000},
+		"it is throttled":   {schedule.Outcome{Class: mail.ClassThrottled}, 300, 300, 0, 3000},
+		"bytes are counted": {schedule.Outcome{Class: mail.ClassQuota}, 300, 300, 0, 3000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, schedule.Options{}, func(r *rig) {
+				left, turns := 3000, 0
+				r.Put(r.job("huge", time.Hour, func(_ context.Context, turn schedule.Turn) schedule.Outcome {
+					time.Sleep(time.Second)
+					o := tc.outcome
+					o.Partial = true
+					if turn.Backlog {
+						turns++
+						left -= tc.settles
+						o.New = tc.new
+					}
+					o.Left = left
+					return o
+				}))
+				time.Sleep(9*time.Hour + time.Minute)
+				if st := r.status("huge"); turns != tc.turns || st.Left != tc.left {
+					t.Errorf("%d turns for the backlog and %d left, want %d and %d", turns, st.Left, tc.turns, tc.left)
+				}
+			})
+		})
+	}
 }

@@ -75,8 +75,9 @@ type Outcome struct {
 	// After is how long the server asks to be left alone, 0 for nothing.
 	After time.Duration
 
-	// Left is how many messages wait for a turn for the backlog.
-	Left int
+	// New is how many messages the pass brought, Left how many wait for a turn for
+	// the backlog.
+	New, Left int
 
 	// Interrupted is set when somebody stopped the pass, Locked when another
 	// process had the account. Neither is a success or a failure.

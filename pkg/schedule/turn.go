@@ -109,12 +109,27 @@ func (s *Scheduler) end(e *entry, o *Outcome) {
 // planNext says when an entry is due after a pass. The caller holds the lock.
 func (s *Scheduler) planNext(e *entry, o *Outcome) {
 	s.plan(e, s.after(e))
-	if o == nil || o.Class != "" || o.Interrupted || o.Locked {
+	if o == nil || o.Class != "" && !o.Partial || o.Interrupted || o.Locked {
 		return
 	}
-	if e.left = o.Left; e.left > 0 && !e.memory.Paused {
+	goesOn := e.goesOn(*o)
+	if e.left = o.Left; e.left > 0 && goesOn && !e.memory.Paused {
 		s.enqueue(e, backlogs)
 	}
+}
+
+// goesOn reports whether a turn for the backlog may come at once behind the one
+// that ended. Where something failed, it is to make sense.
+func (e *entry) goesOn(o Outcome) bool {
+	switch {
+	case o.Class == "":
+		return true
+	case o.After > 0, o.Class == mail.ClassThrottled, o.Class == mail.ClassQuota:
+		return false // the server asks to be left alone
+	}
+	// What brought nothing would bring nothing at once either. Messages that
+	// were found in the archive are fewer left, and not new.
+	return e.turn == news || o.New > 0 || o.Left < e.left
 }
 
 // after returns when an entry is due after a pass. The caller holds the lock.

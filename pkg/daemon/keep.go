@@ -47,8 +47,16 @@ type keeper struct {
 	ending      sync.WaitGroup // sessions that have rested for too long
 
 	// The lock of resting guards what is below.
-	print   fingerprintOf // of what was signed in with last
-	stopped bool          // nothing is to be kept
+	print      fingerprintOf // of what was signed in with last
+	generation int           // how often that changed
+	stopped    bool          // nothing is to be kept
+}
+
+// signedIn is a session with what is to be known of its sign-in.
+type signedIn struct {
+	pull.Session
+	began      time.Time
+	generation int // the keeper's, before the password was read
 }
 
 // newKeeper returns the source of an IMAP account. It does no I/O.
@@ -68,17 +76,25 @@ func (k *keeper) Open(ctx context.Context) (pull.Session, error) {
 	}
 	if s := k.resting.take(k); s != nil {
 		k.log.Debug("kept session is used again")
-		return &loan{Session: s.Session, keeper: k, began: s.began, kept: true}, nil
+		return &loan{signedIn: s.signedIn, keeper: k, kept: true}, nil
 	}
 	if s := k.resting.enter(k.account.Host); s != nil {
 		s.end(ctx)
 	}
-	s, err := k.Source.Open(ctx)
+	s, err := k.signIn(ctx)
 	if err != nil {
 		k.resting.leave(k.account.Host)
 		return nil, err
 	}
-	return &loan{Session: s, keeper: k, began: time.Now()}, nil
+	return &loan{signedIn: s, keeper: k}, nil
+}
+
+// signIn opens a new session. The generation is that from before the password is
+// read: when that changes meanwhile, nobody knows which one the session has.
+func (k *keeper) signIn(ctx context.Context) (signedIn, error) {
+	generation := k.resting.generation(k)
+	s, err := k.Source.Open(ctx)
+	return signedIn{s, time.Now(), generation}, err
 }
 
 // password reads what the account signs in with. When that has changed, nobody
@@ -95,7 +111,7 @@ func (k *keeper) password(ctx context.Context) (secret.String, error) {
 func (k *keeper) giveBack(ctx context.Context, l *loan) error {
 	now := time.Now()
 	due := k.plan.Next(now, nil)
-	if due.Sub(now) <= keepWithin && due.Sub(l.began) <= k.age() && k.resting.keep(k, l.Session, l.began) {
+	if due.Sub(now) <= keepWithin && due.Sub(l.began) <= k.age() && k.resting.keep(k, l.signedIn) {
 		return nil
 	}
 	err := l.Session.Close(ctx)
@@ -130,10 +146,9 @@ func (k *keeper) start() { k.resting.stop(k, false) }
 
 // loan is a session in the hands of a pass.
 type loan struct {
-	pull.Session
+	signedIn
 	keeper *keeper
-	began  time.Time // when it signed in
-	kept   bool      // it was, and nothing was asked of it since
+	kept   bool // it was, and nothing was asked of it since
 
 	mu   sync.Mutex // guards over, and Session for Abort
 	over bool       // it was given back or aborted
@@ -150,7 +165,7 @@ func (l *loan) Mailboxes(ctx context.Context) ([]mail.Mailbox, error) {
 	}
 	l.keeper.log.Debug("kept session was of no use, signing in again", "err", err)
 	l.Session.Abort()
-	s, err := l.keeper.Source.Open(ctx)
+	s, err := l.keeper.signIn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -159,9 +174,9 @@ func (l *loan) Mailboxes(ctx context.Context) ([]mail.Mailbox, error) {
 }
 
 // replace puts another session in the place of a dead one.
-func (l *loan) replace(s pull.Session) {
+func (l *loan) replace(s signedIn) {
 	l.mu.Lock()
-	l.Session, l.began = s, time.Now()
+	l.signedIn = s
 	over := l.over
 	l.mu.Unlock()
 	if over {

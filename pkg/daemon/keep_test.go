@@ -180,6 +180,80 @@ func TestSessionIsNotUsedAgain(t *testing.T) {
 	}
 }
 
+// A session that a pass has while the password changes ends with the pass, whoever
+// finds out that it changed, and when.
+func TestSessionOfAnOldPassword(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(a *keptAccount, other func()){
+		"another lane signs in": func(a *keptAccount, other func()) { other() },
+		"a watch signs in":      func(a *keptAccount, _ func()) { _, _ = a.keeper.password(a.t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newKept(t, newResting(10))
+				old := a.open()
+				a.setPassword("two")
+				change(a, func() { a.open().Abort() })
+				a.closed(old)
+				synctest.Wait() // the server hears it
+				if n := len(a.server.Heard("LOGOUT")); n != 1 {
+					t.Errorf("%d goodbyes, want one", n)
+				}
+				before := len(a.server.Heard("LOGIN"))
+				a.pass()
+				a.pass()
+				a.wantSignIns(before + 1)
+				a.end()
+			})
+		})
+	}
+}
+
+// The same where the password changes while the pass signs in, after it has read it.
+func TestPasswordChangesDuringSignIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newKept(t, newResting(10))
+		a.server.On = func(_ *mailtest.IMAPTalk, _, command string) bool {
+			if strings.HasPrefix(command, "LOGIN") && len(a.server.Heard("LOGIN")) == 1 {
+				a.setPassword("two")
+				_, _ = a.keeper.password(t.Context()) // as a watch does
+			}
+			return false
+		}
+		a.pass()
+		a.pass()
+		a.wantSignIns(2)
+		a.pass()
+		a.wantSignIns(2)
+		a.end()
+	})
+}
+
+// A session that took the place of a dead one has the password of its own sign-in.
+func TestReplacedSessionHasTheNewPassword(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newKept(t, newResting(10))
+		a.pass()
+		s, err := a.keeper.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.setPassword("two")
+		_, _ = a.keeper.password(t.Context()) // as a watch does
+		_ = a.conns[0].Close()                // the server's side
+		if _, err := s.Mailboxes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		a.closed(s)
+		a.pass()
+		a.wantSignIns(2)
+		a.end()
+	})
+}
+
 // A server that has fallen silent while the session rested costs one time-out.
 func TestKeptSessionIsSilent(t *testing.T) {
 	t.Parallel()

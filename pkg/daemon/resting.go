@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"mailpull/pkg/pull"
 	"mailpull/pkg/secret"
 )
 
@@ -32,9 +31,8 @@ type resting struct {
 
 // keptSession is a session that rests.
 type keptSession struct {
-	pull.Session
+	signedIn
 	keeper *keeper
-	began  time.Time // when it signed in
 	timer  *time.Timer
 }
 
@@ -131,15 +129,16 @@ func (r *resting) leaveLocked(host string) {
 	}
 }
 
-// keep has a session of a pass rest, and reports false where it may not.
-func (r *resting) keep(k *keeper, s pull.Session, began time.Time) bool {
+// keep has a session of a pass rest, and reports false where it may not. One from
+// before the password changed may not: a pass had it when the others were dropped.
+func (r *resting) keep(k *keeper, s signedIn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if k.stopped || len(r.kept) >= keepMost || r.place(k) >= 0 {
+	if k.stopped || s.generation != k.generation || len(r.kept) >= keepMost || r.place(k) >= 0 {
 		return false
 	}
 	r.leaveLocked(k.account.Host)
-	kept := &keptSession{Session: s, keeper: k, began: began}
+	kept := &keptSession{signedIn: s, keeper: k}
 	kept.timer = time.AfterFunc(keepRest, func() { r.expire(kept) }) // stop waits for it
 	r.kept = append(r.kept, kept)
 	return true
@@ -167,8 +166,15 @@ func (r *resting) stop(k *keeper, stopped bool) {
 	k.stopped = stopped
 }
 
+// generation returns how often what an account signs in with has changed.
+func (r *resting) generation(k *keeper) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return k.generation
+}
+
 // changed keeps the fingerprint of what an account signs in with, and reports
-// whether it was another one before.
+// whether it was another one before. The first one is no change.
 func (r *resting) changed(k *keeper, now secret.String) bool {
 	mac := hmac.New(sha256.New, r.key)
 	mac.Write([]byte(now.Reveal()))
@@ -177,5 +183,9 @@ func (r *resting) changed(k *keeper, now secret.String) bool {
 	defer r.mu.Unlock()
 	before := k.print
 	k.print = print
-	return before != print
+	if before == print || before == (fingerprintOf{}) {
+		return false
+	}
+	k.generation++
+	return true
 }

@@ -133,15 +133,21 @@ func (a *account) pass(ctx context.Context, turn schedule.Turn) schedule.Outcome
 	a.progress.end()
 	a.numbers.Archived(a.account.Name, out.Result.Bytes)
 	a.keep(out)
-	unfinished := errors.Is(out.Err, pull.ErrUnfinished)
-	if out.Locked == nil && !unfinished {
+	if out.Locked == nil && !errors.Is(out.Err, pull.ErrUnfinished) {
 		a.numbers.Count(a.account.Name, runOf(out))
 		a.hooks.done(a.life, eventOf(a.config, a.account, out))
 	}
-	if !unfinished || !a.window().Open(time.Now()) { // else the backlog's turn is next
-		a.waiters.end(out)
-	}
+	a.waiters.end(out)
 	return scheduled(out)
+}
+
+// ended tells who waits how the last pass went, and whoever waits for another one
+// that a pause keeps it from coming. The timetable calls it when nothing follows.
+func (a *account) ended(paused bool) {
+	a.waiters.tell()
+	if paused {
+		a.waiters.cancel(Outcome{Account: a.account.Name, Err: schedule.ErrPaused})
+	}
 }
 
 // window is when a backlog is worked off.

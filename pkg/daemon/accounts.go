@@ -84,7 +84,7 @@ func (d *Daemon) job(a *account, records metrics.State) schedule.Job {
 		},
 		Fingerprint: func(before string) string { return fingerprint(a.life, a.account, before) },
 		Pass:        a.pass,
-		Ended:       func() { a.waiters.tell() },
+		Ended:       a.ended,
 	}
 }
 

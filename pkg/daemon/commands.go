@@ -129,6 +129,9 @@ func (out Outcome) Report() control.Report {
 		return r
 	case out.Err == nil:
 		return r
+	case errors.Is(out.Err, schedule.ErrPaused):
+		r.State = control.StatePaused
+		return r
 	case errors.Is(out.Err, pull.ErrUnfinished): // as somebody asked for
 		r.State = control.StatePartial
 		return r

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"mailpull/pkg/daemon"
 	"mailpull/pkg/demo"
 	"mailpull/pkg/durable"
+	"mailpull/pkg/mailtest"
 	"mailpull/pkg/metrics"
 )
 
@@ -163,6 +165,35 @@ func TestDaemonWorksOffABacklog(t *testing.T) {
 		if n := l.files(t, name); n != 1300 {
 			t.Errorf("%s has %d messages", name, n)
 		}
+	}
+}
+
+// One mailbox that is refused for ever keeps no other from its backlog, and who
+// waits hears of both.
+func TestDaemonWorksOffABacklogBesideAFailure(t *testing.T) {
+	t.Parallel()
+	const large = 1300 // more than two turns for news bring
+	a, server := shortly(t)
+	on := server.On
+	server.On = func(c *mailtest.IMAPTalk, tag, command string) bool {
+		if strings.HasPrefix(command, "EXAMINE") && strings.Contains(command, "Broken") {
+			c.Printf("%s NO it cannot be opened", tag)
+			return true
+		}
+		return on(c, tag, command)
+	}
+	server.Boxes = []*mailtest.IMAPBox{
+		mailtest.NewIMAPBox("Broken", "x\r\n"),
+		mailtest.NewIMAPBox("INBOX", slices.Repeat([]string{"x\r\n"}, large)...),
+	}
+	a.Every = 400 * 24 * time.Hour
+	l := start(t, a)
+	reports, err := l.Client.Pull(t.Context(), []string{"work"}, true)
+	if err != nil || len(reports) != 1 || reports[0].State != control.StatePartial || reports[0].Missing != 1 {
+		t.Errorf("got %+v, %v; want one message missing", reports, err)
+	}
+	if n := l.files(t, "work"); n != large {
+		t.Errorf("%d messages, want %d", n, large)
 	}
 }
 

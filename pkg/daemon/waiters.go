@@ -40,7 +40,7 @@ func (w *waiters) end(out Outcome) {
 	w.ended = &out
 }
 
-// tell tells how a pass went to whoever waited for it. It is called when the
+// tell tells how the last pass went to whoever waited for it. It is called when the
 // timetable knows it too: who hears of a pass and asks for the state at once is
 // not told that it runs.
 func (w *waiters) tell() {

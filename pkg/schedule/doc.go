@@ -4,6 +4,7 @@
 //
 // A newcomer must know two things. Times are those of the wall clock, and the
 // loop looks at it at least once a minute: a machine that slept, or whose
-// clock was set, finds out by that. And nothing is called while the lock is
-// held, so whatever a Job's functions do, they may ask the Scheduler anything.
+// clock was set, finds out by that. And nothing but Ended is called while the
+// lock is held, so whatever a Job's other functions do, they may ask the
+// Scheduler anything.
 package schedule

@@ -18,9 +18,10 @@ type entry struct {
 	place int
 
 	// queued says for which turn the entry waits, waits since when it waits for
-	// one for its backlog.
+	// one for its backlog. closed is set once its window was not open meanwhile.
 	queued lineup
 	waits  time.Time
+	closed bool
 
 	// forced is set by an operator, again when somebody asks while it runs.
 	forced, again bool

@@ -48,6 +48,7 @@ func (s *Scheduler) step() (wait time.Duration, ok bool) {
 		s.becomeDue(s.due[0], now)
 	}
 	s.grant(now)
+	s.noticeClosed(now)
 	wait = slice
 	if len(s.due) > 0 {
 		wait = min(wait, s.due[0].next.Sub(now))
@@ -73,6 +74,17 @@ func (s *Scheduler) noticeJump(now time.Time) {
 		e.waits, e.began = earlier(e.waits, now), earlier(e.began, now)
 		if e.place >= 0 && e.next.After(now.Add(e.longest)) {
 			s.plan(e, e.job.Plan.Next(now, s.chance))
+		}
+	}
+}
+
+// noticeClosed tells who waits for a backlog whose window has closed before its
+// turn: the next one can be a day away.
+func (s *Scheduler) noticeClosed(now time.Time) {
+	for _, e := range s.backlog {
+		if !e.closed && !e.job.Window.Open(now) {
+			e.closed = true
+			s.settle(e)
 		}
 	}
 }
@@ -105,9 +117,11 @@ func (s *Scheduler) enqueue(e *entry, to lineup) {
 		s.news = append(s.news, e)
 		return
 	}
+	now := s.now()
 	if e.waits.IsZero() {
-		e.waits = s.now()
+		e.waits = now
 	}
+	e.closed = !e.job.Window.Open(now)
 	s.backlog = append(s.backlog, e)
 }
 

@@ -55,10 +55,13 @@ type Job struct {
 	// failure of this machine.
 	Pass func(ctx context.Context, turn Turn) Outcome
 
-	// Ended is called when a pass has ended, what it taught was handed to
-	// Remember and Status tells it, and before the next one begins. It returns
-	// at once and calls no method of the Scheduler. It may be nil.
-	Ended func()
+	// Ended is called when nobody need wait for the account any more: when a pass
+	// has ended and no turn for the backlog follows it now, when the window closes
+	// before that turn, and when the account is paused before its turn; paused says
+	// that it is. What the last pass taught was handed to Remember and Status tells
+	// it. It can be called more than once, returns at once and calls no method of
+	// the Scheduler. It may be nil.
+	Ended func(paused bool)
 }
 
 // Options bounds what runs at once. The zero value of a field means its
@@ -256,6 +259,7 @@ func (s *Scheduler) Pause(account string) error {
 		e.memory.Paused = true
 		s.dequeue(e)
 		s.unplan(e)
+		s.settle(e)
 	})
 }
 

@@ -96,13 +96,20 @@ func (s *Scheduler) end(e *entry, o *Outcome) {
 	default:
 		s.planNext(e, o)
 	}
-	if o != nil && e.job.Ended != nil {
-		e.job.Ended()
-	}
+	s.settle(e)
 	s.look()
 	s.mu.Unlock()
 	if successor != nil {
 		s.remember(successor)
+	}
+}
+
+// settle calls Ended, unless a turn of the entry runs or waits for nothing but
+// room. The caller holds the lock.
+func (s *Scheduler) settle(e *entry) {
+	waits := e.queued == news || e.queued == backlogs && e.job.Window.Open(s.now())
+	if e.cancel == nil && !waits && e.job.Ended != nil {
+		e.job.Ended(e.memory.Paused)
 	}
 }
 

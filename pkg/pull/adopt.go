@@ -215,9 +215,9 @@ func (p *pass) differ(d mail.Delivery, why error) {
 		err.Retry = mail.RetryNever
 		err.Hint = "look at the file whose name holds " + d.Key.String() + "; to have the message fetched again, move the file out of the archive and run: mailpull quarantine retry " + p.Account + " " + d.Key.String()
 	}
-	p.setAside(d.Item.Ref, failure{times: maxTries, first: err})
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failures.set(d.Item.Ref, failure{times: maxTries, first: err})
 	p.whole-- // it came whole, and still counts among those that failed
 	p.wholeIn[d.Item.Ref.Mailbox]--
-	p.mu.Unlock()
 }

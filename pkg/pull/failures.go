@@ -56,11 +56,13 @@ type failure struct {
 	gone  bool
 }
 
-// noteGone notes a message that the server listed and does not have any more.
+// noteGone notes a message that the server listed and does not have any more. It
+// is left out of the rest of the pass: asking again would bring nothing, and a
+// session that brings nothing must not count as one that got further.
 func (p *pass) noteGone(v *visit, ref mail.Ref) {
-	p.setAside(ref, failure{times: maxTries, gone: true})
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.failures.set(ref, failure{times: maxTries, gone: true})
 	v.noteGone(ref)
 }
 
@@ -133,15 +135,6 @@ func (p *pass) failedOf(missing mail.Refs) (n int, first error) {
 		}
 	}
 	return n, first
-}
-
-// setAside leaves a message out of the rest of the pass: asking again would
-// bring nothing, and a session that brings nothing must not count as one that
-// got further.
-func (p *pass) setAside(ref mail.Ref, f failure) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.failures.set(ref, f)
 }
 
 // withoutFailed leaves out the messages that failed often enough in this pass:

@@ -1,6 +1,7 @@
 package pull
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -368,9 +369,7 @@ func (p *pass) outcome(box mail.Mailbox, err error) mail.MailboxResult {
 	gone, failed := 0, 0
 	if v != nil {
 		gone = len(v.gone)
-	}
-	if v != nil && v.err != nil {
-		err = v.err
+		err = cmp.Or(v.err, err)
 	}
 	p.mu.Unlock()
 

@@ -53,49 +53,51 @@ func tail(out []byte) []byte {
 // peak is a command: it runs a program, ends it with its children at a limit of
 // time, and prints how long it took, it computed and everybody computed meanwhile,
 // in nanoseconds, the most memory it had, in KiB, and whether the limit was
-// reached. It is a process of
-// its own because a child's account of memory begins with that of the process
-// that started it (execve(2) keeps it), and the benchmark's is large.
+// reached. It is a process of its own because a child's account of memory begins
+// with that of the process that started it (execve(2) keeps it), and the
+// benchmark's is large.
 func peak() {
-	limit, err := time.ParseDuration(os.Args[1])
-	if err != nil {
+	if err := measure(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func measure(most string, args []string) error {
+	limit, err := time.ParseDuration(most)
+	if err != nil {
+		return err
+	}
 	var said bytes.Buffer
-	cmd := exec.Command(os.Args[2], os.Args[3:]...)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	before, err := everybodysTime()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
 	begun := time.Now()
 	if err := cmd.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
 	timer := time.AfterFunc(limit, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	err = cmd.Wait()
 	took := time.Since(begun)
 	over := !timer.Stop()
 	if err != nil && !over {
-		fmt.Fprintf(os.Stderr, "%s%v\n", said.Bytes(), err)
-		os.Exit(1)
+		return fmt.Errorf("%s%w", said.Bytes(), err)
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		fmt.Fprintln(os.Stderr, errors.New("no account of resources on this system"))
-		os.Exit(1)
+		return errors.New("no account of resources on this system")
 	}
 	after, err := everybodysTime()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
 	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	fmt.Printf("peak %d %d %d %d %t\n", took, cpu, after-before, usage.Maxrss, over) // KiB on Linux: getrusage(2)
+	return nil
 }
 
 // everybodysTime is what all processes of this machine have used, and the kernel
